@@ -25,11 +25,11 @@ export interface DeviceV1 {
   /** Only of an overlay device. */
   readonly tunnel?: {
     /** `fou`: IP in UDP by the kernel. */
-    readonly type: 'vxlan' | 'tun' | 'fou' | 'wireguard';
-    readonly encapsulation: 'vxlan' | 'udp' | 'wireguard';
-    /** 24 bits; 0 with `udp` and `wireguard`. */
+    readonly type: 'vxlan' | 'tun' | 'fou' | 'ipip' | 'wireguard';
+    readonly encapsulation: 'vxlan' | 'udp' | 'ipip' | 'wireguard';
+    /** 24 bits; 0 with `udp`, `ipip` and `wireguard`. */
     readonly vni: number;
-    /** UDP port. */
+    /** UDP port; 0 with `ipip`. */
     readonly port: number;
     /** Empty with `wireguard`, which sends from any address of the host. */
     readonly local: string;

@@ -61,7 +61,14 @@ export type RegistryEventCode = 'registry-unreachable' | 'registry-back' | 'regi
 export type ConfigEventCode = 'config-applied' | 'config-rejected';
 
 /** Topic `peer`. */
-export type PeerEventCode = 'PEER_REJECTED' | 'PEER_FAILED' | 'PEER_RECOVERED';
+export type PeerEventCode =
+  | 'PEER_REJECTED'
+  | 'PEER_FAILED'
+  | 'PEER_RECOVERED'
+  /** Continuous probes found that a peer answers, or ceased to. */
+  | 'peer-reachable'
+  | 'peer-silent'
+  | 'peer-overlay-broken';
 
 /** Topic `kernel`, from the reconciler. */
 export type KernelEventCode =

@@ -1,11 +1,11 @@
 // `GET /v1/peers`: every other host with a lease; and the document of the metrics server's page.
-import type { StatusV1, SyncV1 } from './status.ts';
+import type { LivenessStateV1, StatusV1, SyncV1 } from './status.ts';
 import type { CONTROL_VERSION } from './version.ts';
 
 /**
- * The datapath to a peer. `none`: the backend programs nothing. `error`: the peer is unreachable.
+ * The datapath to a peer. `command`: commands of the operator make it. `none`: the backend programs nothing. `error`: the peer is unreachable.
  */
-export type ModeV1 = 'kernel' | 'direct' | 'userspace' | 'none' | 'error';
+export type ModeV1 = 'kernel' | 'direct' | 'userspace' | 'command' | 'none' | 'error';
 
 /** `GET /v1/peers` */
 export interface PeersV1 {
@@ -37,8 +37,21 @@ export interface PeerV1 {
   readonly traffic?: TrafficV1;
   /** Only with the backend wireguard. */
   readonly wireguard?: WireguardPeerV1;
-  /** The last probe, where the daemon probes. */
+  /** Unset while it is unknown: not probed yet, or not in the kernel. */
+  readonly liveness?: LivenessV1;
+  /** The last probe of `weft ping`. */
   readonly probe?: ProbeV1;
+}
+
+/** What continuous probes found of a peer. */
+export interface LivenessV1 {
+  readonly state: LivenessStateV1;
+  /** When that state began. */
+  readonly since: string;
+  /** When the peer last answered; unset if it never has. */
+  readonly answeredAt?: string;
+  /** Round trip of that answer, in ms. */
+  readonly rttMs?: number;
 }
 
 /** Counters since the start of the daemon or the device. */

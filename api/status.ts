@@ -19,6 +19,15 @@ export const SYNC_STATES = ['in-sync', 'pending', 'error'] as const;
  */
 export type SyncV1 = (typeof SYNC_STATES)[number];
 
+/** Every {@link LivenessStateV1}. */
+export const LIVENESS_STATES = ['reachable', 'silent', 'overlay-broken'] as const;
+
+/**
+ * `reachable`: a peer answers. `silent`: it does not. `overlay-broken`: its public IP answers, its
+ * overlay address does not.
+ */
+export type LivenessStateV1 = (typeof LIVENESS_STATES)[number];
+
 /** Every {@link LeaseStateV1}. */
 export const LEASE_STATES = [
   'waiting',
@@ -77,12 +86,14 @@ export interface ConflistV1 {
   readonly problem?: string;
 }
 
-/** Peers by state. `total` is the sum of the others. */
+/** Peers by state in the kernel. `total` is the sum of `inSync`, `pending` and `errors`. */
 export interface PeerCountsV1 {
   readonly total: number;
   readonly inSync: number;
   readonly pending: number;
   readonly errors: number;
+  /** Peers by liveness, `total` as well; unset without probes. */
+  readonly liveness?: Readonly<Record<LivenessStateV1 | 'unknown', number>>;
 }
 
 /**
@@ -115,6 +126,8 @@ export interface PacketPathV1 {
   readonly bpfDisabledReason?: string;
   /** The VXLAN device that decapsulates TCP for the fast path; unset: none. */
   readonly decapDevice?: string;
+  /** The end of a veth pair that joins TCP of peers that send no super-packets; unset: none. */
+  readonly joinDevice?: string;
   /** Since the device was opened; each contains the next. */
   readonly rxPackets: number;
   readonly kernelRxPackets: number;

@@ -72,6 +72,8 @@ export interface HostFacts {
   readonly handshakes?: Handshakes;
   /** Families whose FORWARD chain of iptables drops what no rule accepts. Absent means none. */
   readonly forwardDropFamilies?: readonly Family[];
+  /** Output of the PreStartupCommand of the backend extension. Absent without one. */
+  readonly extensionData?: string;
 }
 
 /** What this host knows of its own keys. */
@@ -101,6 +103,11 @@ export interface BackendContext {
   readonly own: { readonly subnets: LeaseSubnets; readonly attributes: LeaseAttributes };
   /** Several transports are in use, so that each peer needs a route of its own. Absent means no. */
   readonly isMigrating?: boolean;
+  /**
+   * Commands of the backend extension may have made routes to peers, which another transport may
+   * replace. Absent means no.
+   */
+  readonly hasCommands?: boolean;
 }
 
 /**
@@ -109,7 +116,7 @@ export interface BackendContext {
  */
 export type PeerState =
   | {
-      readonly mode: 'tunnel' | 'direct' | 'userspace' | 'none';
+      readonly mode: 'tunnel' | 'direct' | 'userspace' | 'command' | 'none';
       readonly objects: readonly KernelObject[];
       readonly reason?: string;
     }
@@ -129,6 +136,8 @@ export interface Ownership {
    */
   readonly networks: readonly { readonly network: Cidr; readonly subnetLength: number }[];
   readonly interface: string;
+  /** Commands on record are ours. Absent means none are. */
+  readonly hasCommands?: boolean;
 }
 
 export interface Backend {

@@ -2,7 +2,13 @@
 // it.
 import { networkOf, parseCidr, parseIpv4, parseIpv6 } from '../lib/address.ts';
 import type { Cidr, Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../lib/address.ts';
-import type { BackendConfig, NetworkConfig, UdpConfig, VxlanConfig } from '../allocator/config/config.ts';
+import type {
+  BackendConfig,
+  IpipConfig,
+  NetworkConfig,
+  UdpConfig,
+  VxlanConfig,
+} from '../allocator/config/config.ts';
 import type { Lease, LeaseAttributes, LeaseSubnets } from '../allocator/lease.ts';
 import type { Backend, BackendContext, HostFacts, UnderlayRoute } from './backend.ts';
 import type { UnderlayMtu } from './kernel-state.ts';
@@ -36,6 +42,8 @@ export const VXLAN: VxlanConfig = {
   userspace: 'auto',
   txChecksumOffload: 'auto',
 };
+
+export const IPIP: IpipConfig = { type: 'ipip', directRouting: false };
 
 export const UDP: UdpConfig = { type: 'udp', port: 8285, userspace: 'auto' };
 

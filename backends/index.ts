@@ -2,7 +2,10 @@
 import type { BackendType } from '../allocator/config/config.ts';
 import { allocBackend } from './alloc.ts';
 import type { Backend } from './backend.ts';
+import { extensionBackend } from './extension.ts';
 import { hostGwBackend } from './host-gw.ts';
+import { ipipBackend } from './ipip.ts';
+import { tencentVpcBackend } from './tencent-vpc.ts';
 import { udpBackend } from './udp.ts';
 import { vxlanBackend } from './vxlan.ts';
 import { wireguardBackend } from './wireguard/wireguard.ts';
@@ -13,6 +16,9 @@ const BACKENDS: Readonly<Record<BackendType, Backend>> = {
   udp: udpBackend,
   wireguard: wireguardBackend,
   alloc: allocBackend,
+  extension: extensionBackend,
+  ipip: ipipBackend,
+  'tencent-vpc': tencentVpcBackend,
 };
 
 /** The backend of a given type. */

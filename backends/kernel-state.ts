@@ -2,6 +2,7 @@
 // Types only, and the one function that names an object. Each object type is named after the
 // iproute2 object that shows it.
 import type { Cidr, Family, IpAddress, MacAddress } from '../lib/address.ts';
+import type { Secret } from '../lib/secret.ts';
 
 /** MTU of the underlay interface, in bytes. */
 export type UnderlayMtu = number & { readonly __mtu: 'underlay' };
@@ -89,7 +90,22 @@ export interface WireguardLink {
   readonly mtu: OverlayMtu;
 }
 
-export type LinkObject = VxlanLink | TunLink | FouLink | WireguardLink;
+/**
+ * An IP-in-IP device (`ip -d link show NAME`, ipip): the inner packet behind another IPv4 header. Always
+ * up, without a remote: the gateway of a route is the underlay address of the peer.
+ */
+export interface IpipLink {
+  readonly kind: 'link';
+  readonly type: 'ipip';
+  readonly name: string;
+  /** Underlay address of this end: an address of this host. */
+  readonly local: IpAddress;
+  /** Name of the underlay interface. A device of FOU with the same `local` has none. */
+  readonly parent: string;
+  readonly mtu: OverlayMtu;
+}
+
+export type LinkObject = VxlanLink | TunLink | FouLink | IpipLink | WireguardLink;
 
 /** `ip address show dev DEV`: scope global, no label. */
 export interface AddressObject {
@@ -217,6 +233,39 @@ export interface FirewallObject {
   readonly rules: string;
 }
 
+/**
+ * Commands of the operator that stand for this host or for a peer (backend extension). To set it
+ * runs one, to remove it the other; the kernel knows nothing of it.
+ */
+export interface CommandObject {
+  readonly kind: 'command';
+  /** `host`, or the subnet of the peer. */
+  readonly subject: string;
+  /** As in the network config; may be empty. */
+  readonly addCommand: string;
+  readonly removeCommand: string;
+  /** A shell runs the commands, and not a program by its name. */
+  readonly isShell: boolean;
+  /** Variables beside those of the daemon, `NAME=value`, one a line. */
+  readonly environment: string;
+  /** Standard input. */
+  readonly input: string;
+}
+
+/**
+ * A route in the table of the cloud that this host is in (backend tencent-vpc); the kernel knows nothing
+ * of it.
+ */
+export interface CloudRouteObject {
+  readonly kind: 'cloud-route';
+  readonly destination: Cidr;
+  /** Underlay address of the host that has the subnet. */
+  readonly gateway: IpAddress;
+  /** Empty: the daemon's environment has it. */
+  readonly accessKeyId: string;
+  readonly accessKeySecret: Secret | undefined;
+}
+
 export type KernelObject =
   | LinkObject
   | AddressObject
@@ -226,7 +275,9 @@ export type KernelObject =
   | PathRouteObject
   | WireguardPeerObject
   | SettingObject
-  | FirewallObject;
+  | FirewallObject
+  | CommandObject
+  | CloudRouteObject;
 
 export type KernelObjectKind = KernelObject['kind'];
 
@@ -261,6 +312,10 @@ export function objectKey(object: KernelObject): ObjectKey {
       return `sysctl ${object.path}`;
     case 'feature':
       return `feature ${object.dev} ${object.name}`;
+    case 'cloud-route':
+      return `cloud-route ${object.destination}`;
+    case 'command':
+      return `command ${object.subject}`;
     case 'firewall':
       return `firewall ${object.engine} ${object.family === 4 ? 'ip' : 'ip6'} ${object.name}`;
   }

@@ -23,6 +23,9 @@ const WIREGUARD_BYTES = 16 + 16;
 /** Smallest packet that every hop must carry whole, in bytes: RFC 791 §3.2, RFC 8200 §5. */
 export const MINIMUM_MTU_BYTES: Readonly<Record<Family, number>> = { 4: 68, 6: 1280 };
 
+/** Bytes that IP in IP adds: another IPv4 header (RFC 2003). */
+export const IPIP_OVERHEAD_BYTES = OUTER_IPV4_BYTES;
+
 /** Bytes that a bare UDP datagram adds on an underlay of `family`: 28 over IPv4, 48 over IPv6. */
 export function udpOverheadBytes(family: Family): number {
   return (family === 4 ? OUTER_IPV4_BYTES : OUTER_IPV6_BYTES) + UDP_BYTES;

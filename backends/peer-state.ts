@@ -20,7 +20,10 @@ export interface PeerFamily {
 }
 
 export type PeerFamilyState =
-  | { readonly mode: 'tunnel' | 'direct' | 'userspace'; readonly objects: readonly KernelObject[] }
+  | {
+      readonly mode: 'tunnel' | 'direct' | 'userspace' | 'command';
+      readonly objects: readonly KernelObject[];
+    }
   | { readonly mode: 'error'; readonly reason: string };
 
 /**
@@ -82,7 +85,7 @@ function familyState(
 }
 
 /** Of two families, the encapsulated one gives the mode that operators see. */
-const MODES = ['tunnel', 'userspace', 'direct'] as const;
+const MODES = ['tunnel', 'userspace', 'direct', 'command'] as const;
 
 function combine(families: readonly PeerFamilyState[]): PeerState {
   const reasons: string[] = [];
@@ -134,12 +137,18 @@ function subnetClash({ own }: BackendContext, peer: Lease, family: Family): stri
  * A route outside the network, or over the host's own link, could cut the host off, and one in the
  * place of another device's cuts that device off; no lease may cause that.
  */
-function subnetError({ config, host }: BackendContext, family: Family, subnet: Cidr): string | undefined {
+function subnetError(
+  { config, host, hasCommands }: BackendContext,
+  family: Family,
+  subnet: Cidr,
+): string | undefined {
   const network = rangeOf(config, family)?.network;
   if (network === undefined || !isInside(subnet, network))
     return `its subnet ${subnet} lies outside the network ${network ?? 'of this host'}`;
   const needed = addressIn(subnet, underlayAddresses(host));
   if (needed !== undefined) return `its subnet ${subnet} contains ${needed.address}, ${needed.role}`;
+  // A command may have made the route.
+  if (config.backend.type === 'extension' || hasCommands === true) return undefined;
   const { dev, discards } = routeTo(host.underlayRoutes, subnet) ?? {};
   if (discards !== undefined)
     return (

@@ -31,6 +31,10 @@ export function renderObject(object: KernelObject): string {
       return `${object.path} = ${object.value}`;
     case 'feature':
       return `${object.dev} ${object.name} ${object.isOn ? 'on' : 'off'}`;
+    case 'cloud-route':
+      return `${object.destination} via ${object.gateway} in the cloud's route table`;
+    case 'command':
+      return `command ${object.subject}: ${object.addCommand}`;
     case 'firewall':
       return `${objectKey(object)}: ${object.rules
         .trim()
@@ -48,6 +52,7 @@ function renderLink(link: LinkObject): string {
   if (link.type === 'tun') return renderTun(link);
   if (link.type === 'wireguard')
     return `${link.name} mtu ${link.mtu} wireguard public-key ${link.publicKey} listen-port ${link.listenPort}`;
+  if (link.type === 'ipip') return `${link.name} mtu ${link.mtu} ipip local ${link.local} dev ${link.parent}`;
   if (link.type === 'fou')
     return `${link.name} mtu ${link.mtu} ip-in-udp local ${link.local}${link.parent === '' ? '' : ` dev ${link.parent}`} port ${link.port}`;
   const flags = [link.learning ? 'learning' : 'nolearning', ...(link.gbp ? ['gbp'] : [])].join(' ');

@@ -81,12 +81,17 @@ export function decodeTransport({
   port,
   keyEpoch = 0,
 }: LegacyTransport): Transport | undefined {
-  if (backendType === 'host-gw') return { type: 'host-gw' };
+  if (isPlain(backendType)) return { type: backendType };
   if (backendType === 'wireguard') return { type: 'wireguard', keyEpoch };
   if (backendType === '') return { type: 'udp', port: port ?? DEFAULT_PORTS['udp']! };
   const data = parseVxlanData(backendData ?? backendV6Data);
   if (backendType !== 'vxlan' || !data.ok || data.data.vni === undefined) return undefined;
   return { type: 'vxlan', vni: data.data.vni, port: port ?? DEFAULT_VXLAN_PORT };
+}
+
+/** Types of which one transport exists. */
+function isPlain(type: string): type is 'host-gw' | 'extension' | 'ipip' | 'tencent-vpc' {
+  return type === 'tencent-vpc' || type === 'host-gw' || type === 'extension' || type === 'ipip';
 }
 
 /**

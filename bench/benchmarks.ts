@@ -77,7 +77,8 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     question:
       'the Kubernetes API as registry beside etcd: start, memory, bytes at rest; needs kube-apiserver',
     needs: () => Promise.resolve([...LAB_TOOLS, 'pgrep']),
-    run: async ({ rounds }) => (await import('./cluster/kubernetes.ts')).benchKubernetes(undefined, rounds),
+    hasOptions: true,
+    run: async ({ args, rounds }) => (await import('./cluster/kubernetes.ts')).benchKubernetes(args, rounds),
   },
   control: {
     question: 'what the daemon itself costs without etcd and kernel, and how that grows',

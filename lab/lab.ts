@@ -32,6 +32,7 @@ import { requireLabTools } from './required-tools.ts';
 import { Sandbox, type Output, type RunOptions } from './sandbox.ts';
 import * as plan from './topology.ts';
 import { buildUnderlay, runIpBatch } from './underlay.ts';
+import { KUBECONFIG } from './kubernetes/api-server.ts';
 
 export interface LabOptions extends plan.TopologyOptions {
   readonly name: string;
@@ -246,9 +247,11 @@ export class Lab {
     return clientEnvironment(this.#hostOf(netns));
   }
 
-  /** As {@link environment}, and points commands at etcd and the host's subnet.env as well. */
+  /** As {@link environment}, and points commands at etcd or the API server and the host's subnet.env as well. */
   userEnvironment(netns: string): string[] {
-    return [...this.environment(netns), ...userEnvironment(this.#hostOf(netns))];
+    const isKubernetes = this.#state.daemonFlags.includes('--kube-subnet-mgr');
+    const kubectl = isKubernetes ? [`KUBECONFIG=${KUBECONFIG}`] : [];
+    return [...this.environment(netns), ...userEnvironment(this.#hostOf(netns)), ...kubectl];
   }
 
   #hostOf(netns: string): string | undefined {

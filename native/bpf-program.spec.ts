@@ -8,7 +8,8 @@ describe('the compiled BPF program', () => {
   it('is that of its sources', () => {
     const read = (name: string): string =>
       readFileSync(join(packageRoot(), 'native/bpf/kernel', name), 'utf8');
-    const sources = ['overlay.bpf.c', 'headers.h', 'ipv6.h', 'shared.h'];
+    const headers = ['decap-frame', 'headers', 'inner', 'ipv4', 'ipv6', 'join', 'outer', 'shared'];
+    const sources = ['overlay.bpf.c', ...headers.map((name) => `${name}.h`)];
     const digest = createHash('sha256').update(sources.map(read).join('')).digest('hex');
     const recorded = /sha256 of all: ([0-9a-f]+)/.exec(read('program.h'))?.[1];
     assert.equal(recorded, digest, 'run native/bpf/build.sh');

@@ -43,6 +43,17 @@ export interface EchoAnswer {
   readonly mtu: number;
 }
 
+/** What a sweep of echoes and the reading of its answers share. */
+export type EchoSweepArguments = [
+  fd: number,
+  family: 4 | 6,
+  identifier: number,
+  sequence: number,
+  token: Uint8Array,
+  addresses: Uint8Array,
+  sentUs: Float64Array,
+];
+
 /**
  * ICMP echoes with DF (native/probe/echo.h). Only `daemon/probe/echo-socket.ts` uses it. All throw
  * errors with errno.
@@ -69,6 +80,20 @@ export interface NativeEcho {
   echoClose(fd: number): void;
 }
 
+/** Echoes to many addresses at a time. Only `daemon/probe/echo-sweeper.ts` uses it. */
+export interface NativeEchoSweep extends Pick<NativeEcho, 'echoOpen' | 'echoClose'> {
+  /**
+   * Sends one echo with `sequence` to each of `addresses`, packed in 4 or 16 bytes each. Stores the send
+   * times in `sentUs`, one an address, in µs since 1970; 0: the kernel did not send it.
+   */
+  echoSweepSend(...sweep: EchoSweepArguments): void;
+  /**
+   * Reads what arrived, and stores the round trips of answered echoes in `rttUs`, in µs; it leaves the
+   * others alone. @returns the number of answers
+   */
+  echoSweepRead(...sweepAndRtt: [...EchoSweepArguments, rttUs: Float64Array]): number;
+}
+
 /**
  * Checksum probes (native/src/checksum-probe.h). Only `daemon/probe/checksum-probe.ts` uses it.
  * Both throw errors with errno.
@@ -80,7 +105,7 @@ export interface NativeChecksumProbe {
   checksumProbeRead(fd: number): boolean;
 }
 
-export interface Native extends NativePath, NativeEcho, NativeChecksumProbe {
+export interface Native extends NativePath, NativeEcho, NativeEchoSweep, NativeChecksumProbe {
   /**
    * Sets {@link NetlinkOptions} and NETLINK_NO_ENOBUFS on the netlink socket bound to `portId`.
    * False if `fd` is another socket. @throws Error with syscall, errno and code if the buffer
@@ -154,6 +179,8 @@ export interface NativePath {
   pathRefresh(handle: PathHandle): boolean;
   pathBpfDisabledReason(handle: PathHandle): string;
   pathDecapDevice(handle: PathHandle): string;
+  /** Name of the joining pair's receiving end; empty: none. */
+  pathJoinDevice(handle: PathHandle): string;
 }
 
 /** The addon, or the reason for its absence as a log message. */

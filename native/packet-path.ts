@@ -107,6 +107,8 @@ export interface PathStatus {
   readonly bpfDisabledReason?: string;
   /** The VXLAN device that decapsulates TCP for the BPF fast path; unset: none. */
   readonly decapDevice?: string;
+  /** The end of a veth pair that joins TCP for it, of peers that send no super-packets; unset: none. */
+  readonly joinDevice?: string;
 }
 
 /**
@@ -307,6 +309,7 @@ class NativePacketPath implements PacketPath {
     const names = this.#native.pathCounterNames();
     const bpfDisabledReason = this.#native.pathBpfDisabledReason(handle);
     const decapDevice = this.#native.pathDecapDevice(handle);
+    const joinDevice = this.#native.pathJoinDevice(handle);
     return {
       device,
       tuning: this.#tuning,
@@ -320,6 +323,7 @@ class NativePacketPath implements PacketPath {
       routes: routes.size,
       ...(bpfDisabledReason !== '' && { bpfDisabledReason }),
       ...(decapDevice !== '' && { decapDevice }),
+      ...(joinDevice !== '' && { joinDevice }),
     };
   }
 

@@ -36,11 +36,14 @@ describe('the commands on a lab', () => {
   const containerOf = (host: string): Promise<string> => lab().containerAddress(host);
 
   it('report a healthy host', async () => {
+    await waitFor('all peers to be probed', async () =>
+      (await json<PeersV1>('h1', 'peers')).peers.every(({ liveness }) => liveness?.state === 'reachable'),
+    );
     const { code, stdout } = await weft('h1', 'status');
     assert.equal(code, 0);
     assert.match(stdout, /^weft \d\S* {2}ok {2}up /);
     assert.ok(stdout.includes(`subnet    ${subnets[0]}  held, ends in 23 h`), stdout);
-    assert.match(stdout, /peers +2 in sync\n$/);
+    assert.match(stdout, /peers +2 programmed; 2 reachable\n$/);
     assert.deepEqual(await weft('h1', 'status --brief'), { code: 0, stdout: 'ok\n', stderr: '' });
     const status = await json<StatusV1>('h1', 'status');
     assert.deepEqual([status.version, status.health, status.lease?.ipv4], [1, 'ok', subnets[0]]);
@@ -57,7 +60,7 @@ describe('the commands on a lab', () => {
       );
     assert.match(
       (await weft('h1', 'peers')).stdout,
-      /^SUBNET .*\n(?:10\.5\.\S+ +198\.18\.1\.\d .*in sync.*\n){2}$/,
+      /^SUBNET .*\n(?:10\.5\.\S+ +198\.18\.1\.\d .*programmed.*\n){2}$/,
     );
   });
 
@@ -231,7 +234,7 @@ describe('the commands on a lab', () => {
     );
     assert.match(
       (await weft('h1', 'status')).stdout,
-      /degraded[^]*peers +2 in sync, 1 in error[^]*! 1 of 3 peers/,
+      /degraded[^]*peers +2 programmed, 1 in error[^]*! 1 of 3 peers/,
     );
     const released = await weft('h2', 'leases release 10.5.240.0/24 --yes');
     assert.match(released.stdout, /^10\.5\.240\.0-24 is released/);

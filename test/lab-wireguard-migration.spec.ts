@@ -5,7 +5,7 @@ import { startPing, type PingResult } from '../lab/traffic.ts';
 import { waitFor } from '../lab/wait.ts';
 import { overlayDevicesOf, routesOf } from './support/daemon-view.ts';
 import { shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
-import { packetsInClear, watchUnderlay } from './support/wireguard-lab.ts';
+import { packetsInClear, watchUnderlay } from './support/wireguard/wireguard-lab.ts';
 
 const configOf = (backend: object) => JSON.stringify({ Network: '10.5.0.0/16', Backend: backend });
 
@@ -113,7 +113,8 @@ describe('migration from and to wireguard', () => {
 
   it('to other keys waits for a peer whose port is closed, and goes on by the former ones', async () => {
     const change = { ...TO_EPOCH_2, backend: { Type: 'wireguard', KeyEpoch: 4 } };
-    const filter = 'table ip blocked { chain in { type filter hook input priority 0; udp dport 51820 drop; }; }';
+    const filter =
+      'table ip blocked { chain in { type filter hook input priority 0; udp dport 51820 drop; }; }';
     await lab().check('h3', ['nft', filter]);
     const { lost, sent } = await pingDuring(async () => {
       await lab().putConfig(configOf(change.backend));

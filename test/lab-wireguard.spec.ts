@@ -4,9 +4,23 @@ import assert from 'node:assert/strict';
 import { checkLab, subnetOf } from '../lab/run.ts';
 import { startPing } from '../lab/traffic.ts';
 import { waitFor } from '../lab/wait.ts';
-import { askReadyz, leaseKeys, logOf, overlayDevicesOf, putLease, routesOf, waitForLogLine } from './support/daemon-view.ts';
+import {
+  askReadyz,
+  leaseKeys,
+  logOf,
+  overlayDevicesOf,
+  putLease,
+  routesOf,
+  waitForLogLine,
+} from './support/daemon-view.ts';
 import { ask, canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
-import { FlannelHost, packetsInClear, watchUnderlay, wg, wgPeers } from './support/wireguard-lab.ts';
+import {
+  FlannelHost,
+  packetsInClear,
+  watchUnderlay,
+  wg,
+  wgPeers,
+} from './support/wireguard/wireguard-lab.ts';
 
 const REPAIR_MS = 60_000;
 const NETWORK = { Network: '10.5.0.0/16' };
@@ -48,7 +62,19 @@ describe('backend wireguard', () => {
       [ipv4!, 28],
       [ipv6!, 48],
     ] as const) {
-      const ping = (bytes: number) => ['ping', '-q', '-c', '3', '-W', '2', '-M', 'do', '-s', String(bytes - headers), address];
+      const ping = (bytes: number) => [
+        'ping',
+        '-q',
+        '-c',
+        '3',
+        '-W',
+        '2',
+        '-M',
+        'do',
+        '-s',
+        String(bytes - headers),
+        address,
+      ];
       await lab().check('c1', ping(1420));
       assert.notEqual((await lab().query('c1', ping(1421))).code, 0, `1421 bytes to ${address}`);
     }
@@ -57,7 +83,9 @@ describe('backend wireguard', () => {
   it('has a device a family, and of each peer its key, endpoint, subnet and route', async () => {
     const lease = await leaseOf('h2');
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), ['flannel-wg', 'flannel-wg-v6']);
-    const ours = (await wgPeers(lab(), 'h1')).find(({ publicKey }) => publicKey === lease.BackendData.PublicKey);
+    const ours = (await wgPeers(lab(), 'h1')).find(
+      ({ publicKey }) => publicKey === lease.BackendData.PublicKey,
+    );
     const subnet = await subnetOf(lab(), 'h2');
     assert.deepEqual(
       [ours?.endpoint, ours?.allowedIps, ours?.keepalive],
@@ -137,8 +165,16 @@ describe('backend wireguard', () => {
 
   const ALIEN = Buffer.alloc(32, 7).toString('base64');
   const refused: readonly [string, () => Promise<object>, RegExp][] = [
-    ['a key that is none', () => Promise.resolve({ PublicKey: 'AAAA', Port: 51820 }), /its PublicKey is "AAAA"/],
-    ['the key of this host', async () => (await leaseOf('h1')).BackendData, /this host's own; two hosts share one key file/],
+    [
+      'a key that is none',
+      () => Promise.resolve({ PublicKey: 'AAAA', Port: 51820 }),
+      /its PublicKey is "AAAA"/,
+    ],
+    [
+      'the key of this host',
+      async () => (await leaseOf('h1')).BackendData,
+      /this host's own; two hosts share one key file/,
+    ],
     ['the key of another peer', async () => (await leaseOf('h2')).BackendData, /wireguard-peer flannel-wg/],
   ];
   for (const [what, dataOf, reason] of refused)
@@ -153,7 +189,11 @@ describe('backend wireguard', () => {
     });
 
   it('follows the endpoint of a peer, and removes the peer with its lease', async () => {
-    const lease = { PublicIPv6: null, BackendType: 'wireguard', BackendData: { PublicKey: ALIEN, Port: 51999 } };
+    const lease = {
+      PublicIPv6: null,
+      BackendType: 'wireguard',
+      BackendData: { PublicKey: ALIEN, Port: 51999 },
+    };
     const find = async () => (await wgPeers(lab(), 'h1')).find(({ publicKey }) => publicKey === ALIEN);
     for (const ip of ['203.0.113.9', '203.0.113.10']) {
       await putLease(lab(), '10.5.251.0-24', { PublicIP: ip, ...lease });
@@ -166,11 +206,19 @@ describe('backend wireguard', () => {
 
   it('a host leaves and comes back with another key', async () => {
     await lab().stopDaemon('h3');
-    await lab().check('h3', ['sh', '-c', 'ip link delete flannel-wg; ip link delete flannel-wg-v6; rm /run/weft-lab/h3/wgkey']);
+    await lab().check('h3', [
+      'sh',
+      '-c',
+      'ip link delete flannel-wg; ip link delete flannel-wg-v6; rm /run/weft-lab/h3/wgkey',
+    ]);
     await lab().startDaemon('h3');
     await waitUntilReady(lab(), 'h3');
     await waitFor('traffic to flow', () => canPing(lab(), 'c1', 'h3'), REPAIR_MS);
-    await waitFor('the former key to be gone', async () => (await wgPeers(lab(), 'h1')).length === 2, REPAIR_MS);
+    await waitFor(
+      'the former key to be gone',
+      async () => (await wgPeers(lab(), 'h1')).length === 2,
+      REPAIR_MS,
+    );
   });
 });
 

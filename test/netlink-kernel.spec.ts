@@ -92,7 +92,7 @@ function openFixture(options?: Partial<NetlinkKernelOptions>): KernelFixture {
   };
   // The kernel of a virtual machine is known to have it.
   const hasFou = process.env['WEFT_TEST_KERNEL'] === undefined ? undefined : true;
-  return { kernel, actor: externalActor, hasFou, hasSecrets: true, close };
+  return { kernel, actor: externalActor, hasFou, hasIpip: hasFou, hasSecrets: true, close };
 }
 
 /** A port of FOU outlives its device. */

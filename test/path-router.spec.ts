@@ -38,14 +38,19 @@ for (const encapsulation of ENCAPSULATIONS)
 
         it(`IPv${family}: a destination without a peer gets an ICMP error`, async () => {
           const { a } = pairOf();
-          const [subnet, address] =
-            family === 4 ? ['10.5.9.0/24', '10.5.9.1'] : ['fd00:5:9::/64', 'fd00:5:9::1'];
+          const [subnet, address, group] =
+            family === 4
+              ? ['10.5.9.0/24', '10.5.9.1', '224.0.0.99']
+              : ['fd00:5:9::/64', 'fd00:5:9::1', 'ff02::99'];
           await a.ip([`route replace ${subnet} dev ${a.device}`]);
           const grown = await growth(a, async () => {
+            // Like the kernel's reports of multicast groups, which it sends at any time.
+            await ping(a, group, '-W', '0.01', '-I', a.device);
             const output = await ping(a, address);
             assert.match(output, new RegExp(`From ${a.overlay[family]}.* (?:Net Unreachable|No route)`));
           });
           assert.deepEqual([grown['dropTxNoRoute'], grown['icmpSent']], [1, 1]);
+          assert.ok(grown['dropTxMulticast']! > 0, JSON.stringify(grown));
         });
 
         it(`IPv${family}: packets of others are dropped, and counted by what is wrong with them`, async () => {

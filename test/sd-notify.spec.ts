@@ -90,7 +90,7 @@ describe('sd_notify from the daemon', () => {
       assert.equal(isReady(waiting), false);
       await lab().putConfig(config);
       const ready = await manager.waitUntil('READY=1', isReady);
-      assert.match(ready.at(-1)!, /^READY=1\nSTATUS=10\.5\.\d+\.0\/24, 0 peers in sync$/);
+      assert.match(ready.at(-1)!, /^READY=1\nSTATUS=10\.5\.\d+\.0\/24, 0 peers programmed$/);
       await lab().check('h1', ['kill', '-TERM', pid]);
       const all = await manager.waitUntil('STOPPING=1', isStopping);
       assert.equal(all.at(-1), 'STOPPING=1\nSTATUS=Stopping');

@@ -7,6 +7,7 @@ import type { ConfigIssues, SourceRange } from './config.ts';
 import type { FieldSchema, JsonType } from './config-schema.ts';
 import { hintOfText, hintOfToken } from './syntax-hint.ts';
 import { didYouMean } from '../../lib/did-you-mean.ts';
+import { Secret } from '../../lib/secret.ts';
 
 /** Bounds that no sane document comes near, so that a hostile one costs neither time nor stack. */
 const MAX_CHARACTERS = 65_536;
@@ -284,6 +285,17 @@ export class ConfigFields<Name extends string> {
     const example = JSON.stringify(this.#schemas[name].examples?.[0] ?? 'text');
     const value = this.#read(name, 'string', `must be a string, for example ${example}`);
     return typeof value === 'string' ? value : undefined;
+  }
+
+  /** A string that no message shows; unset if empty. */
+  secret(name: Name): Secret | undefined {
+    const node = this.get(name)?.node;
+    if (node === undefined || node.type === 'null' || node.value === '') return undefined;
+    if (node.type === 'string') return new Secret(String(node.value));
+    this.#errors.add(name);
+    const { path, offset } = this.#rangeOf(name);
+    this.issues.error({ path, offset }, 'must be a string');
+    return undefined;
   }
 
   /**

@@ -6,6 +6,7 @@ import { fingerprint, parseWireguardKey } from '../../lib/wireguard-key.ts';
 import { didYouMean } from '../../lib/did-you-mean.ts';
 import { ConfigFields, parseDocument, parseFields, warnUnknown } from './config-document.ts';
 import type { ConfigField, UnknownField } from './config-document.ts';
+import { EXTENSION_COMMANDS, parseExtension } from './parse-extension.ts';
 import { parseIpv4Range, parseIpv6Range } from './config-range.ts';
 import {
   allBackendFields,
@@ -21,16 +22,27 @@ import type {
   BackendConfig,
   BackendType,
   ConfigIssue,
+  IpipConfig,
   NetworkConfig,
+  TencentVpcConfig,
   UdpConfig,
   VxlanConfig,
   WireguardConfig,
 } from './config.ts';
 
-const TYPES: readonly BackendType[] = ['vxlan', 'host-gw', 'udp', 'wireguard', 'alloc'];
-const TYPES_TEXT = 'vxlan, host-gw, udp, wireguard or alloc';
+const TYPES: readonly BackendType[] = [
+  'vxlan',
+  'host-gw',
+  'udp',
+  'wireguard',
+  'alloc',
+  'extension',
+  'ipip',
+  'tencent-vpc',
+];
+const TYPES_TEXT = 'vxlan, host-gw, udp, wireguard, alloc, extension, ipip or tencent-vpc';
 /** Backends of flannel that weft lacks. */
-const FLANNEL_TYPES: readonly string[] = ['ipip', 'ipsec', 'extension', 'tencent-vpc'];
+const FLANNEL_TYPES: readonly string[] = ['ipsec'];
 /** `flannel-v6.` leaves four of the 15 characters of an interface name. */
 const MAX_IPV6_VNI = 9999;
 /** Bytes that go to the headers over IPv6. */
@@ -159,14 +171,33 @@ function parseBackend(
     return parseWireguard(new ConfigFields(object, known, wireguardBackendFields, issues), isIpv6Enabled);
   if (type === 'udp')
     return parseUdp(new ConfigFields(object, known, udpBackendFields, issues), isIpv6Enabled);
+  if (type === 'ipip') return parseIpip(fields, isIpv6Enabled);
+  if (type === 'tencent-vpc') return parseTencentVpc(fields, isIpv6Enabled);
+  if (type === 'extension') return parseExtension(fields);
   return { type };
 }
 
+const VXLAN_FIELDS: readonly BackendFieldName[] = [
+  'VNI',
+  'Port',
+  'MTU',
+  'Learning',
+  'GBP',
+  'DirectRouting',
+  'Userspace',
+  'TxChecksumOffload',
+  'MacPrefix',
+  'Name',
+];
+
 /** Fields of backends that take any. */
 const OWN_FIELDS: Readonly<Partial<Record<BackendType, readonly BackendFieldName[]>>> = {
-  vxlan: Object.keys(backendFields) as BackendFieldName[],
+  vxlan: VXLAN_FIELDS,
   udp: ['Port', 'MTU', 'Userspace'],
   wireguard: ['MTU', ...(Object.keys(wireguardOnlyFields) as BackendFieldName[])],
+  ipip: ['DirectRouting'],
+  'tencent-vpc': ['AccessKeyID', 'AccessKeySecret'],
+  extension: [...EXTENSION_COMMANDS, 'Shell'],
 };
 
 function warnOfOtherFields(
@@ -274,6 +305,19 @@ function parsePsk(fields: BackendFields): Pick<WireguardConfig, 'psk' | 'pskId'>
   if (key !== undefined) return { psk: new Secret(text), pskId: fingerprint(key) };
   fields.error('PSK', 'must be 32 bytes in base64: make one with openssl rand -base64 32');
   return { pskId: '' };
+}
+
+function parseIpip(fields: BackendFields, isIpv6Enabled: boolean): IpipConfig {
+  if (isIpv6Enabled)
+    fields.error('Type', 'carries IPv4 alone: set EnableIPv6 to false, or use vxlan, host-gw or udp');
+  return { type: 'ipip', directRouting: fields.boolean('DirectRouting') };
+}
+
+function parseTencentVpc(fields: BackendFields, isIpv6Enabled: boolean): TencentVpcConfig {
+  if (isIpv6Enabled) fields.error('Type', 'routes IPv4 alone: set EnableIPv6 to false, or use vxlan');
+  const accessKeyId = fields.string('AccessKeyID') ?? '';
+  const secret = fields.secret('AccessKeySecret');
+  return { type: 'tencent-vpc', accessKeyId, accessKeySecret: secret };
 }
 
 function parseMtu(

@@ -22,13 +22,24 @@ const good = {
   IPv6Network: 'fd00::/48',
   Backend: { Type: 'vxlan' },
 };
+/** A backend that has the field. */
+function ownerOf(name: string): { readonly Type: string } {
+  if (name.startsWith('AccessKey')) return { Type: 'tencent-vpc' };
+  return { Type: /Command$|^Shell$/.test(name) ? 'extension' : 'vxlan' };
+}
+
+/** Without IPv6 where the backend has none. */
+function withBackend(backend: { readonly Type: string }): object {
+  return { ...(backend.Type === 'tencent-vpc' ? { Network: good.Network } : good), Backend: backend };
+}
+
 const fields: readonly (readonly [string, FieldSchema, (value: unknown) => object])[] = [
   ...Object.entries(networkFields).map(
     ([name, schema]) => [name, schema, (value: unknown) => ({ ...good, [name]: value })] as const,
   ),
   ...Object.entries(backendFields).map(
     ([name, schema]) =>
-      [name, schema, (value: unknown) => ({ ...good, Backend: { Type: 'vxlan', [name]: value } })] as const,
+      [name, schema, (value: unknown) => withBackend({ ...ownerOf(name), [name]: value })] as const,
   ),
   ...[...Object.entries(wireguardOnlyFields), ['MTU', wireguardBackendFields.MTU] as const].map(
     ([name, schema]) =>
@@ -112,7 +123,9 @@ describe('networkConfigSchema', () => {
     ['an unknown field in Backend', { ...good, Backend: { Type: 'vxlan', PSK: 'x' } }],
     ['a vxlan field on another backend', { ...good, Backend: { Type: 'host-gw', VNI: 1 } }],
     ['a vxlan field on udp', { ...good, Backend: { Type: 'udp', VNI: 1 } }],
-    ['a backend that weft lacks', { ...good, Backend: { Type: 'ipip' } }],
+    ['a backend that weft lacks', { ...good, Backend: { Type: 'alivpc' } }],
+    ['a command on vxlan', { ...good, Backend: { Type: 'vxlan', SubnetAddCommand: 'true' } }],
+    ['a VNI on ipip', { Network: good.Network, Backend: { Type: 'ipip', VNI: 1 } }],
     ['a backend without type', { ...good, Backend: {} }],
     ['no network', { Backend: { Type: 'vxlan' } }],
     ['IPv6 without network', { Network: '10.5.0.0/16', EnableIPv6: true }],

@@ -30,9 +30,9 @@ const backendProperties = {
   Type: {
     title: 'Backend type',
     description:
-      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. wireguard: encrypted, works across routers. alloc: leases subnets and moves no packets. In any letter case.',
+      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. wireguard: encrypted, works across routers. alloc: leases subnets and moves no packets. extension: commands of yours make what leads to peers. ipip: IP in IP in the kernel, IPv4 alone, works across routers. tencent-vpc: routes of Tencent Cloud. In any letter case.',
     type: 'string',
-    enum: ['vxlan', 'host-gw', 'udp', 'wireguard', 'alloc'],
+    enum: ['vxlan', 'host-gw', 'udp', 'wireguard', 'alloc', 'extension', 'ipip', 'tencent-vpc'],
     examples: ['vxlan'],
   },
   VNI: {
@@ -87,7 +87,7 @@ const backendProperties = {
   DirectRouting: {
     title: 'Direct routing',
     description:
-      'Reaches peers in the same layer-2 network by a plain route, like host-gw, and tunnels to the others only. vxlan only.',
+      'Reaches peers in the same layer-2 network by a plain route, like host-gw, and tunnels to the others only. vxlan and ipip only.',
     type: ['boolean', 'null'],
     default: false,
     examples: [true],
@@ -110,8 +110,79 @@ const backendProperties = {
     default: 'auto',
     examples: ['auto', 'off'],
   },
+  PreStartupCommand: {
+    title: 'Command before the lease',
+    description:
+      'Runs once on each host before it takes its lease; what it prints is published as the backend data of the host. extension only.',
+    type: ['string', 'null'],
+    examples: ['/usr/local/bin/my-network-id'],
+  },
+  PostStartupCommand: {
+    title: 'Command after the lease',
+    description:
+      'Runs once on each host when it has its lease, with NETWORK, SUBNET, IPV6SUBNET, PUBLIC_IP and PUBLIC_IPV6 of the host. extension only.',
+    type: ['string', 'null'],
+    examples: ['/usr/local/bin/my-network-up'],
+  },
+  ShutdownCommand: {
+    title: 'Command when the host leaves',
+    description:
+      'Runs once on each host when it leaves this backend, and not when the daemon stops. flannel ignores it. extension only.',
+    type: ['string', 'null'],
+    examples: ['/usr/local/bin/my-network-down'],
+  },
+  SubnetAddCommand: {
+    title: 'Command for a new peer',
+    description:
+      'Runs once for each peer, with its SUBNET and PUBLIC_IP, and its backend data as standard input. extension only.',
+    type: ['string', 'null'],
+    examples: ['ip route replace $SUBNET via $PUBLIC_IP'],
+  },
+  SubnetRemoveCommand: {
+    title: 'Command for a peer that left',
+    description:
+      'Runs once for each peer that has left, with the values of its SubnetAddCommand. extension only.',
+    type: ['string', 'null'],
+    examples: ['ip route del $SUBNET via $PUBLIC_IP'],
+  },
+  AccessKeyID: {
+    title: 'ID of an access key',
+    description:
+      'SecretId of a key of Tencent Cloud that may read and write route tables. Left out: ACCESS_KEY_ID in the environment of the daemon. tencent-vpc only.',
+    type: ['string', 'null'],
+    examples: ['AKIDEXAMPLE'],
+  },
+  AccessKeySecret: {
+    title: 'Secret of that access key',
+    description:
+      'SecretKey of that key. Every reader of etcd can read it here. Left out: ACCESS_KEY_SECRET in the environment of the daemon. tencent-vpc only.',
+    type: ['string', 'null'],
+    examples: ['EXAMPLE'],
+  },
+  Shell: {
+    title: 'Run commands by a shell',
+    description:
+      'Runs the commands by /bin/sh, as flannel did before 0.28.2. Without it, a command is split at white space, and variables are replaced. flannel ignores it. extension only.',
+    type: ['boolean', 'null'],
+    default: false,
+    examples: [true],
+  },
   MacPrefix: { title: 'MAC prefix', description: WINDOWS_ONLY, deprecated: true },
   Name: { title: 'Network name', description: WINDOWS_ONLY, deprecated: true },
+} as const;
+
+/** Fields of the backend vxlan. */
+const vxlanProperties = {
+  VNI: true,
+  Port: true,
+  MTU: true,
+  Learning: true,
+  GBP: true,
+  DirectRouting: true,
+  Userspace: true,
+  TxChecksumOffload: true,
+  MacPrefix: true,
+  Name: true,
 } as const;
 
 /** Where the backend udp differs in fields that it shares with vxlan. */
@@ -234,7 +305,7 @@ const properties = {
     additionalProperties: false,
     oneOf: [
       {
-        properties: { ...admit(backendProperties), Type: { const: 'vxlan' } },
+        properties: { Type: { const: 'vxlan' }, ...vxlanProperties },
         additionalProperties: false,
       },
       { properties: { Type: { const: 'udp' }, MTU: true, ...udpProperties }, additionalProperties: false },
@@ -243,6 +314,23 @@ const properties = {
         additionalProperties: false,
       },
       { properties: { Type: { enum: ['host-gw', 'alloc'] } }, additionalProperties: false },
+      { properties: { Type: { const: 'ipip' }, DirectRouting: true }, additionalProperties: false },
+      {
+        properties: { Type: { const: 'tencent-vpc' }, AccessKeyID: true, AccessKeySecret: true },
+        additionalProperties: false,
+      },
+      {
+        properties: {
+          Type: { const: 'extension' },
+          PreStartupCommand: true,
+          PostStartupCommand: true,
+          ShutdownCommand: true,
+          SubnetAddCommand: true,
+          SubnetRemoveCommand: true,
+          Shell: true,
+        },
+        additionalProperties: false,
+      },
     ],
     examples: [
       { Type: 'vxlan' },

@@ -1,7 +1,7 @@
 // The network config after validation, and what can be wrong with a document. `config-parse.ts`
 // makes both of the document in etcd.
-import type { Secret } from '../../lib/secret.ts';
 import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
+import type { Secret } from '../../lib/secret.ts';
 
 /**
  * Subnets of one family that hosts may lease: every multiple of the subnet size from `min` to
@@ -22,7 +22,8 @@ export interface Ipv6Range {
   readonly max: Ipv6;
 }
 
-export type BackendType = 'vxlan' | 'host-gw' | 'udp' | 'wireguard' | 'alloc';
+export type BackendType =
+  'vxlan' | 'host-gw' | 'udp' | 'wireguard' | 'alloc' | 'extension' | 'ipip' | 'tencent-vpc';
 
 export type TxChecksumOffload = 'auto' | 'on' | 'off';
 
@@ -115,7 +116,41 @@ export interface AllocConfig {
   readonly type: 'alloc';
 }
 
-export type BackendConfig = VxlanConfig | HostGwConfig | UdpConfig | WireguardConfig | AllocConfig;
+/** IP in IP by the kernel; IPv4 alone. */
+export interface IpipConfig {
+  readonly type: 'ipip';
+  readonly directRouting: boolean;
+}
+
+/** Routes of Tencent Cloud. */
+export interface TencentVpcConfig {
+  readonly type: 'tencent-vpc';
+  /** Empty: the daemon's environment has it. */
+  readonly accessKeyId: string;
+  readonly accessKeySecret: Secret | undefined;
+}
+
+/** Commands of the operator; empty where there is none. */
+export interface ExtensionConfig {
+  readonly type: 'extension';
+  readonly preStartupCommand: string;
+  readonly postStartupCommand: string;
+  readonly shutdownCommand: string;
+  readonly subnetAddCommand: string;
+  readonly subnetRemoveCommand: string;
+  /** `/bin/sh` runs the commands, as in flannel before 0.28.2. */
+  readonly isShell: boolean;
+}
+
+export type BackendConfig =
+  | VxlanConfig
+  | HostGwConfig
+  | UdpConfig
+  | WireguardConfig
+  | AllocConfig
+  | ExtensionConfig
+  | IpipConfig
+  | TencentVpcConfig;
 
 /** A valid network config with every default filled in. Deeply frozen. */
 export interface NetworkConfig {

@@ -12,30 +12,24 @@ import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import type { NetworkConfig } from '../config/config.ts';
 import { subnetAround } from '../lease.ts';
-import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
+import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import { encodeLeaseValue } from '../registry/lease-value.ts';
-import type { RegistryCacheChange } from '../registry/cache-listeners.ts';
-import type { RegistryCache } from '../registry/registry-cache.ts';
 import type { Registry } from '../registry/registry.ts';
 import { performCall } from './lease-calls.ts';
 import type { LeaseCall, LeaseEffect, LeaseInput, RegistryView } from './lease-effects.ts';
-import type { LeaseListener, LeaseManagerState, OwnLease } from './lease-events.ts';
+import type { LeaseManagerState, OwnLease } from './lease-events.ts';
 import { deadlinesMs, initialState, isHeldAt, ownLeaseOf } from './lease-state.ts';
 import type { LeaseState } from './lease-state.ts';
 import { next } from './lease-state-machine.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 import type { NodeIdentity } from './node-identity.ts';
-import { PeerIndex } from './peer-index.ts';
+import { PeerFollower, type PeerFollowerOptions } from './peer-follower.ts';
 import type { LocalNode } from './peer-index.ts';
-import { RegistryAuditor } from './registry-auditor.ts';
 
-export interface LeaseManagerOptions extends NodeIdentity {
+export interface LeaseManagerOptions extends NodeIdentity, PeerFollowerOptions {
   readonly registry: Registry;
-  /** Started, and read at least once. */
-  readonly cache: RegistryCache;
   readonly clock: Clock;
   readonly random: Random;
-  readonly config: NetworkConfig;
   /** See {@link LeaseManager.setUnderlay}. Absent means none. */
   readonly underlay?: readonly IpAddress[];
   /** Subnets of subnet.env. */
@@ -49,25 +43,22 @@ export interface LeaseManagerOptions extends NodeIdentity {
    * back-off.
    */
   readonly attributes: (previous?: LeaseAttributes) => LeaseAttributes;
-  readonly listener: LeaseListener;
 }
 
 const TTL_SEC = 86_400;
 const RENEW_MARGIN_SEC = 3600;
 
-export class LeaseManager implements LeaseKeeper {
+export class LeaseManager extends PeerFollower implements LeaseKeeper {
   readonly #options: LeaseManagerOptions;
-  readonly #peers: PeerIndex;
-  readonly #auditor: RegistryAuditor;
   readonly #loop: ControlLoop;
   readonly #stopped = new AbortController();
   #state: LeaseState;
-  #unsubscribe: (() => void) | undefined;
 
   constructor(options: LeaseManagerOptions) {
-    const { cache, clock, config, listener, previousSubnets } = options;
+    const { clock, config, previousSubnets } = options;
     const { ttlSec = TTL_SEC, renewMarginSec = RENEW_MARGIN_SEC } = options;
     const node = nodeOf(options);
+    super(options, node);
     this.#options = options;
     this.#state = initialState({
       terms: { ttlSec, renewMarginSec },
@@ -75,13 +66,6 @@ export class LeaseManager implements LeaseKeeper {
       config,
       formerSubnets: previousSubnets,
       avoided: (options.underlay ?? []).map(subnetAround),
-    });
-    this.#peers = new PeerIndex(cache.leases, node);
-    this.#auditor = new RegistryAuditor({
-      cache,
-      peers: this.#peers,
-      isBackendDefaulted: config.isBackendDefaulted,
-      onEvent: (event) => listener.onEvent(event),
     });
     this.#loop = new ControlLoop({
       clock,
@@ -102,23 +86,6 @@ export class LeaseManager implements LeaseKeeper {
     return isHeldAt(this.#state, this.#options.clock.nowMs());
   }
 
-  get peers(): ReadonlyMap<string, Lease> {
-    return this.#peers.peers;
-  }
-
-  /** Leases under other keys with this host's public address. No peers. */
-  get duplicates(): ReadonlyMap<string, Lease> {
-    return this.#peers.duplicates;
-  }
-
-  get overlapping(): ReadonlySet<string> {
-    return this.#peers.overlapping;
-  }
-
-  get invalidEntries(): ReadonlyMap<string, InvalidEntry> {
-    return this.#options.cache.invalidEntries;
-  }
-
   get nodeId(): IpAddress {
     return this.#state.nodes.current.nodeId;
   }
@@ -133,16 +100,14 @@ export class LeaseManager implements LeaseKeeper {
   }
 
   start(): void {
-    const { cache, listener } = this.#options;
-    if (this.#unsubscribe !== undefined || this.#stopped.signal.aborted) return;
-    this.#unsubscribe = cache.subscribe({
-      onChange: (change) => this.#onChange(change),
-      onConnection: (isConnected, error) => this.#auditor.onConnection(isConnected, error),
+    const { cache } = this.#options;
+    if (this.#stopped.signal.aborted) return;
+    const isNew = this.follow({
+      before: ({ isRestored, removed }) =>
+        void this.#dispatch({ kind: 'registry-changed', removed, revision: cache.revision, isRestored }),
+      after: () => this.#loop.wake(),
     });
-    // The cache may have changed since it was indexed.
-    this.#peers.update([...this.peers.keys(), ...this.duplicates.keys(), ...cache.leases.keys()]);
-    if (this.peers.size > 0) listener.onPeers(new Set(this.peers.keys()));
-    this.#auditor.check(cache.entries.keys());
+    if (!isNew) return;
     this.#dispatch({ kind: 'started', isConnected: cache.isConnected });
     this.#loop.start();
   }
@@ -151,7 +116,7 @@ export class LeaseManager implements LeaseKeeper {
   stop(): void {
     if (this.#stopped.signal.aborted) return;
     this.#stopped.abort(new Error('The lease manager was stopped'));
-    this.#unsubscribe?.();
+    this.endFollowing();
     this.#dispatch({ kind: 'stopped' });
     void this.#loop.stop();
   }
@@ -230,7 +195,7 @@ export class LeaseManager implements LeaseKeeper {
     const before = this.#state;
     const { state, effects } = next(before, input, { ms: clock.nowMs(), jitter: random() });
     this.#state = state;
-    this.#notifyPeers(this.#peers.setLocalNode(localNodeOf(state)));
+    this.setLocalNode(localNodeOf(state));
     if (state.kind !== before.kind) listener.onState(state.kind, before.kind);
     let call: LeaseCall | undefined;
     for (const effect of effects) call = this.#perform(effect) ?? call;
@@ -247,7 +212,7 @@ export class LeaseManager implements LeaseKeeper {
         if (this.own) listener.onOwnLease(this.own, effect.change);
         return undefined;
       case 'audit-own-key':
-        this.#auditor.checkOwnKey(effect.key, this.nodeId);
+        this.auditOwnKey(effect.key, this.nodeId);
         return undefined;
       case 'revoke':
         registry.revoke(effect.leaseId, this.#stopped.signal).catch(() => undefined);
@@ -269,21 +234,9 @@ export class LeaseManager implements LeaseKeeper {
     }
   }
 
-  #onChange({ put, removed, isRestored }: RegistryCacheChange): void {
-    const changed = [...put, ...removed];
-    this.#dispatch({ kind: 'registry-changed', removed, revision: this.#options.cache.revision, isRestored });
-    this.#notifyPeers(this.#peers.update(changed));
-    this.#auditor.check(changed);
-    this.#loop.wake();
-  }
-
-  #notifyPeers(changedKeys: ReadonlySet<string>): void {
-    if (changedKeys.size > 0) this.#options.listener.onPeers(changedKeys);
-  }
-
   #registryView(): RegistryView {
     const { entries, isConnected, leases, revision } = this.#options.cache;
-    const { duplicates, overlapping } = this.#peers;
+    const { duplicates, overlapping } = this;
     return { entries, isConnected, leases, revision, duplicates, overlapping };
   }
 }

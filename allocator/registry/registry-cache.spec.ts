@@ -6,7 +6,7 @@ import { MemoryRegistry } from './memory/registry-memory.ts';
 import { RegistryCache } from './registry-cache.ts';
 import type { RegistryCacheChange } from './cache-listeners.ts';
 import type { LastKnown } from './cache-recall.ts';
-import { NO_LEASE, NO_REVISION, toRevision } from './registry.ts';
+import { NO_LEASE, NO_REVISION, toRevision, type ConfigEntry } from './registry.ts';
 
 const value = (publicIp: string): string => JSON.stringify({ PublicIP: publicIp, PublicIPv6: null });
 const subnetKey = (index: number): string => `10.${index >> 8}.${index & 255}.0-24`;
@@ -193,6 +193,32 @@ describe('RegistryCache', () => {
     ]);
     assert.equal(cache.leases.get('10.5.2.0-24')?.attributes.publicIp, '192.0.2.22');
     assert.equal(cache.resyncs['watch-lost'], 1);
+  });
+
+  it('follows a config of a place of its own, registry or not, once it is ready', async () => {
+    let change: (text: string) => void = () => undefined;
+    const modRevision = toRevision(1);
+    Object.assign(registry, {
+      followConfig: (onChange: (config: ConfigEntry) => void) => {
+        change = (text) => onChange({ text, modRevision });
+        return () => (change = () => assert.fail('it was ended'));
+      },
+    });
+    registry.setUnavailable(true);
+    cache.start();
+    await clock.settle();
+    change('{"Network":"10.1.0.0/16"}');
+    assert.equal(seen.length, 0, 'nodes of an earlier process would be forgotten');
+    registry.setUnavailable(false);
+    store.put('10.5.1.0-24', value('192.0.2.1'));
+    await clock.until(() => cache.isConnected, 11_000);
+    registry.setUnavailable(true);
+    await clock.advance(10_000);
+    assert.equal(cache.isConnected, false);
+    seen.length = 0;
+    change('{"Network":"10.2.0.0/16"}');
+    assert.equal(cache.config?.text, '{"Network":"10.2.0.0/16"}');
+    assert.deepEqual(seen, [{ put: [], removed: [], isConfigChanged: true, isRestored: false }]);
   });
 
   it('asks an unreachable registry ever more seldom', async () => {

@@ -63,6 +63,7 @@ export class RegistryCache {
   readonly #stopped = new AbortController();
   readonly #recall: CacheRecall | undefined;
   #onRecalled: () => void = () => undefined;
+  #endConfig: (() => void) | undefined;
   #lastKnownAt: string | undefined;
   #watch: CacheWatch | undefined;
   #reason: ResyncReason = 'start';
@@ -150,6 +151,7 @@ export class RegistryCache {
 
   start(): void {
     this.#recall?.start();
+    this.#endConfig = this.#options.registry.followConfig?.((config) => this.#applyConfig(config));
     this.#loop.start();
   }
 
@@ -158,6 +160,7 @@ export class RegistryCache {
     const error = new Error('The registry cache was stopped');
     this.#stopped.abort(error);
     this.#recall?.end();
+    this.#endConfig?.();
     this.#watch?.end('requested');
     this.#requests.rejectAll(error);
     void this.#loop.stop();
@@ -238,6 +241,12 @@ export class RegistryCache {
     this.#lastKnownAt = known.savedAt;
     this.#listeners.notifyChange({ ...this.#store.applySnapshot(known), isRestored: false });
     this.#onRecalled();
+  }
+
+  /** The first list brings the config with the entries. */
+  #applyConfig(config: ConfigEntry | undefined): void {
+    if (this.revision === NO_REVISION) return;
+    this.#listeners.notifyChange({ ...this.#store.applyConfig(config), isRestored: false });
   }
 
   /** Whether the cache still equals the registry. */

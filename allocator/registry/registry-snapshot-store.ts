@@ -83,6 +83,10 @@ export class RegistrySnapshotStore {
     return { put, removed, isConfigChanged };
   }
 
+  applyConfig(config: ConfigEntry | undefined): RegistryChange {
+    return { put: new Set(), removed: new Set(), isConfigChanged: this.#setConfig(config) };
+  }
+
   /** Compares the content too: after a restore the same revision may stand for another value. */
   #put(entry: RegistryEntry): boolean {
     const known = this.entries.get(entry.key);

@@ -123,6 +123,11 @@ export interface RegistryReader {
   changesSince(since: Revision, signal?: AbortSignal): Promise<RegistryChanges>;
   /** Reports changes until the watch ends; resolves, never rejects. */
   watch(options: WatchOptions): Promise<WatchEnd>;
+  /**
+   * Where the config is apart from the entries: reports changes of it, which no watch does then,
+   * whether the registry answers or not. Returns how to end that.
+   */
+  followConfig?(onChange: (config: ConfigEntry | undefined) => void): () => void;
 }
 
 /** Registry leases, for registries whose keys expire. */

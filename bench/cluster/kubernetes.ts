@@ -1,8 +1,10 @@
 // What does the Kubernetes API cost as registry, beside etcd? N nodes of 14 KB wait in a real kube-apiserver; a daemon
 // starts; measured until the last peer is in the kernel, with its memory, beside the same start with etcd. Then kubelets
-// report: bytes that arrive at the daemon, beside those at an informer that watches whole nodes.
+// report: bytes that arrive at the daemon, beside those at an informer that watches whole nodes. `--nodes 1000,5000` chooses
+// sizes.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { apiServerProgram } from '../../lab/kubernetes/api-server.ts';
 import { realServer } from '../../lab/kubernetes/lab-api-server.ts';
 import { Lab } from '../../lab/lab.ts';
@@ -14,7 +16,9 @@ import { median } from '../statistics.ts';
 import { openNodeWriter, openWatcher, openWriter, startTimed } from './lab-programs.ts';
 import { BENCH_CONFIG } from './seed.ts';
 
-const NODES = [1000, 5000] as const;
+const NODES = '1000,5000';
+/** Simulated nodes have addresses and subnets of 10.0.0.0/8. */
+const MOST_NODES = 10_000;
 /** A Node object changes once in about five minutes where nothing happens. */
 const CHANGES_PER_MINUTE = 0.2;
 const HEARTBEATS = 500;
@@ -42,10 +46,8 @@ interface Sample extends Start {
 const INVALIDATED_BY =
   'at 1,000 nodes the daemon takes more than 20 MB over what it takes with etcd, or at rest more than a third of the bytes of a full watch arrive';
 
-export async function benchKubernetes(
-  counts: readonly number[] = NODES,
-  rounds = 1,
-): Promise<BenchmarkRecord> {
+export async function benchKubernetes(args: readonly string[], rounds = 1): Promise<BenchmarkRecord> {
+  const counts = parseNodes(args);
   const missing = missingProgram();
   if (missing !== undefined) return failed(missing);
   const metrics: Metric[] = [];
@@ -56,6 +58,16 @@ export async function benchKubernetes(
     metrics.push(...metricsOf(count, samples));
   }
   return recordOf({ bench: 'kubernetes', invalidatedBy: INVALIDATED_BY, metrics });
+}
+
+function parseNodes(args: readonly string[]): readonly number[] {
+  const { nodes } = parseArgs({
+    args: [...args],
+    options: { nodes: { type: 'string', default: NODES } },
+  }).values;
+  const counts = nodes.split(',').map(Number);
+  if (counts.every((count) => Number.isInteger(count) && count >= 1 && count <= MOST_NODES)) return counts;
+  throw new Error(`--nodes '${nodes}': give numbers from 1 to ${MOST_NODES}, divided by commas`);
 }
 
 function missingProgram(): string | undefined {

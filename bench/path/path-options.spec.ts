@@ -29,6 +29,12 @@ describe('options of the path benchmark', () => {
     );
   });
 
+  it('measure a control only if it is named, and on the underlay that it is one for', () => {
+    assert.ok(!namesOf(parsePathOptions([]).candidates).includes('kernel-vxlan-late-gro'));
+    const [control] = parsePathOptions(['--only', 'kernel-vxlan-late-gro']).candidates;
+    assert.deepEqual(control!.underlays, ['wire']);
+  });
+
   it('offer each topology its own candidates and measures', () => {
     const hosts = parsePathOptions(['--topology', 'hosts']);
     assert.ok(namesOf(hosts.candidates).includes('veth'));

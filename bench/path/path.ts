@@ -30,7 +30,7 @@ export async function benchPath(options: PathOptions): Promise<BenchmarkRecord> 
     for (const underlay of options.underlays)
       for (const family of options.families)
         for (const candidate of rotated(options.candidates, round))
-          if (candidate.families.includes(family))
+          if (isCarried(candidate, underlay, family))
             runs.push(...(await runTrial({ options, generators, round, underlay, family, candidate })));
   const { seconds, topology, mtu, tuning } = options;
   const congestion = (await readFile('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8')).trim();
@@ -40,6 +40,10 @@ export async function benchPath(options: PathOptions): Promise<BenchmarkRecord> 
     conditions: { seconds, mtu, ...tuning, defaultCongestion: congestion },
     measures: measuresOfRuns(runs),
   };
+}
+
+function isCarried(candidate: PathCandidate, underlay: UnderlayKind, family: Family): boolean {
+  return candidate.families.includes(family) && candidate.underlays?.includes(underlay) !== false;
 }
 
 function rotated<Item>(items: readonly Item[], by: number): readonly Item[] {

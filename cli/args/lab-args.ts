@@ -79,6 +79,10 @@ export const LAB_OPTIONS = {
     multiple: true,
     help: 'flag of each daemon; may be repeated',
   },
+  kubernetes: {
+    type: 'boolean',
+    help: 'the registry is a Kubernetes API server, beside etcd, with a Node for each host; needs kube-apiserver',
+  },
   json: { type: 'boolean', help: 'run, status: print JSON' },
   'keep-logs': { type: 'boolean', help: 'run, down: keep the log folder' },
 } as const satisfies CommandSpec['options'];

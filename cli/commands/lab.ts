@@ -1,6 +1,7 @@
 // `weft lab`: a cluster on this machine. Parses arguments and prints results; lab/ does the work.
 import { spawn } from 'node:child_process';
-import { Lab, type LabOptions } from '../../lab/lab.ts';
+import { DEFAULT_CONFIG, Lab, type LabOptions } from '../../lab/lab.ts';
+import { KUBERNETES_FLAGS, requireApiServer, startKubernetes } from '../../lab/kubernetes/lab-cluster.ts';
 import type { BesideReport } from '../../lab/beside.ts';
 import { namespacesOf } from '../../lab/topology.ts';
 import { checkLab, subnetOf, type LabReport } from '../../lab/run.ts';
@@ -34,6 +35,7 @@ Client commands in a host's namespace reach the daemon of that host.`,
     ['weft lab up --hosts 3', 'start a lab and keep it'],
     ['weft lab exec c1 ping -c 3 10.5.0.2', 'from the container of host 1'],
     ['weft lab exec h1 weft status', 'status of host 1'],
+    ['weft lab up --kubernetes', 'the same with a Kubernetes API server as registry'],
     ['weft lab down', 'remove the lab'],
   ],
   maxArgs: Infinity,
@@ -59,11 +61,28 @@ export const labCommand: Command = {
   run: (argv) => command.run(endOptionsBehindNamespace(argv)),
 };
 
-async function create(options: LabOptions): Promise<Lab> {
+async function create(options: LabOptions, isKubernetes: boolean): Promise<Lab> {
   try {
-    return await Lab.create(options);
+    return isKubernetes ? await createKubernetes(options) : await Lab.create(options);
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+async function createKubernetes(options: LabOptions): Promise<Lab> {
+  const { config = DEFAULT_CONFIG, daemonFlags = [] } = options;
+  requireApiServer();
+  const lab = await Lab.create({
+    ...options,
+    daemonFlags: [...KUBERNETES_FLAGS, ...daemonFlags],
+    start: false,
+  });
+  try {
+    await startKubernetes(lab, config);
+    return lab;
+  } catch (error) {
+    await lab.down();
     throw error;
   }
 }
@@ -72,9 +91,10 @@ async function run(values: LabValues): Promise<number> {
   if (values.beside !== undefined && Number(values.hosts) < 2)
     throw new UsageError('--beside measures between two containers: give --hosts 2 or more');
   const print = (text: string) => void (values.json || printText(`… ${text}\n`));
-  print(`starting ${values.hosts} hosts, an etcd, and a daemon on each host`);
+  const registry = values.kubernetes ? 'an API server' : 'an etcd';
+  print(`starting ${values.hosts} hosts, ${registry}, and a daemon on each host`);
   const options = await labOptions(values);
-  const lab = await create(options);
+  const lab = await create(options, values.kubernetes);
   let isInterrupted = false;
   const onInterrupt = () => {
     isInterrupted = true;
@@ -125,7 +145,7 @@ async function explainFailure(lab: Lab, report: LabReport): Promise<void> {
 }
 
 async function up(values: LabValues): Promise<number> {
-  const lab = await create(await labOptions(values));
+  const lab = await create(await labOptions(values), values.kubernetes);
   lab.keep();
   const isReady = await lab.waitUntilReady().then(
     () => true,

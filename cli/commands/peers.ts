@@ -1,5 +1,5 @@
 // `weft peers`: the peers of this host.
-import type { PeersV1 } from '../../api/index.ts';
+import type { PeersV1, PeerV1 } from '../../api/index.ts';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, JSON_OPTION, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
@@ -8,13 +8,17 @@ import { formatPeers } from '../format/format-peers.ts';
 import { styleOf } from '../format/style.ts';
 import { printData } from '../output.ts';
 
+function isProblem({ state, liveness }: PeerV1): boolean {
+  return state !== 'in-sync' || (liveness !== undefined && liveness.state !== 'reachable');
+}
+
 export const peersCommand = defineCommand({
   name: 'peers',
   synopsis: ['[--problems] [--json] [--socket PATH]'],
-  about: `Prints one line per peer: subnet, public IP, MAC of its VTEP, mode (kernel, direct, userspace), sync state and its age.
-Missing kernel entries follow in the syntax of ip and bridge.`,
+  about: `Prints one line per peer: subnet, public IP, MAC of its VTEP, mode (kernel, direct, userspace), state in the kernel and its age, and
+liveness: whether it answers, and how old that evidence is. Missing kernel entries follow in the syntax of ip and bridge.`,
   options: {
-    problems: { type: 'boolean', short: 'p', help: 'only peers that are not in sync' },
+    problems: { type: 'boolean', short: 'p', help: 'only peers that are not programmed or do not answer' },
     json: JSON_OPTION,
     socket: SOCKET_OPTION,
   },
@@ -24,13 +28,13 @@ Missing kernel entries follow in the syntax of ip and bridge.`,
     ["weft peers --json | jq -r '.peers[].publicIp'", 'print public IPs'],
   ],
   exitCodes: {
-    0: 'all peers are in sync',
+    0: 'all peers are programmed, and none is silent',
     [EXIT_NO_DAEMON]: 'no daemon answers',
-    [EXIT_FINDINGS]: 'some peers are not in sync',
+    [EXIT_FINDINGS]: 'some peers are not programmed or do not answer',
   },
   run: async ({ json, problems, socket }) => {
     const answer = await new ControlClient(socketPath(socket)).request<PeersV1>('peers');
-    const wrong = answer.peers.filter(({ state }) => state !== 'in-sync');
+    const wrong = answer.peers.filter(isProblem);
     const shown = problems ? { ...answer, peers: wrong } : answer;
     const isEmpty = problems && wrong.length === 0;
     printData(shown, { json, text: (safe) => (isEmpty ? '' : formatPeers(safe, styleOf())) });

@@ -9,8 +9,6 @@ import { askServers, fileConfig, missingRights, type ServerAnswer } from './kube
 
 const IMPACT =
   'Packets follow the last kernel state; nodes that join, leave or change, and changes of this one, are not seen';
-/** A healthy API server answers in some 10 ms. */
-const SLOW_MS = 1000;
 
 async function nodeNameOf(facts: Facts): Promise<string | undefined> {
   const [options, status] = await Promise.all([facts.kubernetes, facts.status]);
@@ -20,7 +18,7 @@ async function nodeNameOf(facts: Facts): Promise<string | undefined> {
 function answersOf(facts: Facts): Promise<readonly ServerAnswer[]> {
   return facts.once('api-servers', async () => {
     const [options, name] = await Promise.all([facts.kubernetes, nodeNameOf(facts)]);
-    return options === undefined || name === undefined ? [] : askServers(options, name);
+    return options === undefined || name === undefined ? [] : askServers(options, name, facts.slowApiMs);
   });
 }
 
@@ -76,7 +74,7 @@ const latency: Check = {
   about: 'whether API servers answer soon',
   run: async (facts) =>
     (await answersOf(facts))
-      .filter(({ latencyMs, node }) => node !== undefined && latencyMs > SLOW_MS)
+      .filter(({ latencyMs, node }) => node !== undefined && latencyMs > facts.slowApiMs)
       .map(({ latencyMs, server }) => ({
         severity: 'warning',
         title: `The API server at ${server} is slow`,

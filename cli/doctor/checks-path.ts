@@ -78,9 +78,14 @@ const tunnelBlocked = pathCheck('tunnel-blocked', 'whether packets of the tunnel
       ),
     ),
     impact: 'Containers of these hosts and of this one do not reach each other',
-    fix: `allow the UDP port of backend ${status.network?.backend} between all hosts (vxlan: 8472, udp: 8285, or "Port"): firewalls, security groups; weft doctor on that host; tcpdump -ni ${status.interface?.name ?? 'any'} udp`,
+    fix: `${allowText(status)}: firewalls, security groups; weft doctor on that host; tcpdump -ni ${status.interface?.name ?? 'any'} ${status.network?.backend === 'ipip' ? 'ip proto 4' : 'udp'}`,
   };
 });
+
+function allowText({ network }: StatusV1): string {
+  if (network?.backend === 'ipip') return 'allow IP protocol 4 (IP in IP) between all hosts';
+  return `allow the UDP port of backend ${network?.backend} between all hosts (vxlan: 8472, udp: 8285, or "Port")`;
+}
 
 const routeDropped = pathCheck(
   'route-dropped',

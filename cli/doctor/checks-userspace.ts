@@ -1,9 +1,12 @@
-// Checks of encapsulation in userspace: socket buffers for bursts.
-import type { Check } from './check.ts';
+// Checks of encapsulation in userspace: socket buffers for bursts, and what the kernel's IP in UDP
+// does in its place.
+import type { Check, Found } from './check.ts';
 import type { Facts } from './facts.ts';
+import type { DatapathOptions } from '../../daemon/host/datapath-mode.ts';
 
 /** Buffer that the packet path requests for each direction. */
 const REQUESTED_BYTES = 4 << 20;
+const FOU_MODULES = ['fou', 'ipip'];
 
 /** Memory of a socket as ss(8) shows it. */
 export interface SocketMemory {
@@ -28,7 +31,9 @@ const socketBuffers: Check = {
   run: async (facts) => {
     const [status, devices] = await Promise.all([facts.status, facts.devices]);
     if (status?.network?.encapsulation !== 'userspace') return [];
-    const ports = new Set(devices?.devices.flatMap(({ tunnel }) => (tunnel?.type === 'tun' ? [tunnel.port] : [])));
+    const ports = new Set(
+      devices?.devices.flatMap(({ tunnel }) => (tunnel?.type === 'tun' ? [tunnel.port] : [])),
+    );
     const lines = await Promise.all([...ports].map((port) => describeSmall(facts, port)));
     const evidence = lines.flat();
     if (evidence.length === 0) return [];
@@ -66,4 +71,63 @@ async function describeLimits(facts: Facts): Promise<readonly string[]> {
 
 const kibibytes = (bytes: number): string => `${Math.floor(bytes / 1024)} KiB`;
 
-export const USERSPACE_CHECKS: readonly Check[] = [socketBuffers];
+const udpKernel: Check = {
+  id: 'udp-kernel',
+  about: "with udp: whether the kernel's FOU is used, and checks who sends",
+  run: async (facts) => {
+    const devices = (await facts.devices)?.devices ?? [];
+    const tunnels = devices.flatMap(({ name, tunnel }) => (tunnel ? [{ name, ...tunnel }] : []));
+    const inKernel = tunnels.filter(({ type }) => type === 'fou');
+    if (inKernel.length > 0) return [uncheckedSources(inKernel)];
+    const inUserspace = tunnels.filter(
+      ({ type, encapsulation }) => type === 'tun' && encapsulation === 'udp',
+    );
+    return inUserspace.length === 0
+      ? []
+      : unusedFou(
+          facts,
+          inUserspace.map(({ name }) => name),
+        );
+  },
+};
+
+function uncheckedSources(tunnels: readonly { readonly name: string; readonly port: number }[]): Found {
+  const ports = [...new Set(tunnels.map(({ port }) => port))].join(', ');
+  return {
+    severity: 'warning',
+    title: "The kernel's FOU delivers packets of any sender to containers",
+    evidence: tunnels.map(({ name, port }) => `${name}: IP in UDP by the kernel, UDP port ${port}`),
+    impact: 'A host that is no peer can send into the cluster network, with any source address',
+    fix: `a firewall that lets UDP port ${ports} and IP protocols 4 and 41 pass from peers alone; or "Userspace": true, which checks sources`,
+  };
+}
+
+/** Not where weft could use FOU and no module is loaded: most hosts have no need of it. */
+async function unusedFou(facts: Facts, devices: readonly string[]): Promise<readonly Found[]> {
+  const modules = (await facts.file('proc/modules')) ?? '';
+  const isLoaded = FOU_MODULES.every((module) => new RegExp(`^${module} `, 'm').test(modules));
+  if (!isLoaded || !(await isHeldBySourceCheck(facts))) return [];
+  return [
+    {
+      severity: 'warning',
+      title: 'The kernel has FOU for udp, and is not used: it does not check who sends',
+      evidence: [
+        ...devices.map((name) => `${name}: a TUN device, in userspace`),
+        `/proc/modules: ${FOU_MODULES.join(' and ')} are loaded`,
+        '"Userspace" is "auto", and --no-source-check is not given',
+      ],
+      impact: 'Packets are copied or pass a BPF program, where the kernel would do neither',
+      fix: '"Userspace": true to check senders, and no module; --no-source-check where a firewall checks them',
+    },
+  ];
+}
+
+/** Whether the source check alone keeps `auto` of udp from the kernel. */
+async function isHeldBySourceCheck(facts: Facts): Promise<boolean> {
+  const options = facts.options?.options as Partial<DatapathOptions> | undefined;
+  const config = await facts.config;
+  if (options?.tuning === undefined || config?.backend.type !== 'udp') return false;
+  return (options.userspace ?? config.backend.userspace) === 'auto' && options.tuning.isSourceChecked;
+}
+
+export const USERSPACE_CHECKS: readonly Check[] = [socketBuffers, udpKernel];

@@ -26,10 +26,14 @@ export interface FactsOptions {
   readonly root?: string;
   /** Runs a program; `undefined` if it is missing or fails. */
   readonly output?: (argv: readonly string[]) => Promise<string | undefined>;
+  /** An API server that takes longer for one Node is slow, in ms; default 1000. */
+  readonly slowApiMs?: number;
 }
 
 /** Limit of one request to etcd. */
 export const ETCD_TIMEOUT_MS = 2500;
+/** A healthy API server answers in some 10 ms. */
+const SLOW_API_MS = 1000;
 const TOOL_LIMITS: ToolLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
 /** Maximum number of peers that are probed one by one. */
 const MAX_PROBED_PEERS = 32;
@@ -37,6 +41,7 @@ const MAX_PROBED_PEERS = 32;
 export class Facts {
   readonly etcd: EtcdOptions;
   readonly options: OptionsV1 | undefined;
+  readonly slowApiMs: number;
   readonly prober = new Prober({ addon: loadNative() });
   /** Its echoes expire at the first router. */
   readonly nearProber = new Prober({ addon: loadNative(), ttl: 1 });
@@ -45,10 +50,12 @@ export class Facts {
   readonly #output: (argv: readonly string[]) => Promise<string | undefined>;
   readonly #known = new Map<string, Promise<unknown>>();
 
-  constructor({ client, etcd, options, root = '/', output = outputOf }: FactsOptions) {
+  constructor(facts: FactsOptions) {
+    const { client, etcd, options, root = '/', output = outputOf, slowApiMs = SLOW_API_MS } = facts;
     this.#client = client;
     this.etcd = etcd;
     this.options = options;
+    this.slowApiMs = slowApiMs;
     this.#root = root;
     this.#output = output;
   }

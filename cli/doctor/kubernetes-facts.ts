@@ -28,25 +28,42 @@ export interface ServerAnswer {
 
 const TIMEOUT_MS = 5000;
 
-/** Asks each configured API server for the own Node. Rejects if none is configured. */
-export async function askServers(options: KubernetesOptions, nodeName: string): Promise<ServerAnswer[]> {
+/**
+ * Asks each configured API server for the own Node, and again where that takes more than `slowMs`.
+ * Rejects if none is configured.
+ */
+export async function askServers(
+  options: KubernetesOptions,
+  nodeName: string,
+  slowMs: number,
+): Promise<ServerAnswer[]> {
   const { ApiClient, findAccess } = await import('../../allocator/registry/kubernetes/index.ts');
   const access = await findAccess(options, process.env);
   const ask = async (server: string): Promise<ServerAnswer> => {
     const client = new ApiClient(clientOptions({ ...access, servers: [server] }));
-    const startedNs = hrtime.bigint();
-    const latency = (): number => Number(hrtime.bigint() - startedNs) / 1e6;
-    const path = `/api/v1/nodes/${encodeURIComponent(nodeName)}`;
     try {
-      const node = await client.json<NodeObject>({ path, timeoutMs: TIMEOUT_MS });
-      return { server, latencyMs: latency(), node };
-    } catch (error) {
-      return { server, latencyMs: latency(), error: error as RegistryError };
+      const first = await askOnce(client, server, nodeName);
+      // The first time has the set-up of TLS, and the other checks begin then, on a processor or two.
+      const isSlow = first.node !== undefined && first.latencyMs > slowMs;
+      const second = isSlow ? await askOnce(client, server, nodeName) : first;
+      return second.node !== undefined && second.latencyMs < first.latencyMs ? second : first;
     } finally {
       client.close();
     }
   };
   return Promise.all(access.servers.map(ask));
+}
+
+async function askOnce(client: ApiClient, server: string, nodeName: string): Promise<ServerAnswer> {
+  const startedNs = hrtime.bigint();
+  const latency = (): number => Number(hrtime.bigint() - startedNs) / 1e6;
+  const path = `/api/v1/nodes/${encodeURIComponent(nodeName)}`;
+  try {
+    const node = await client.json<NodeObject>({ path, timeoutMs: TIMEOUT_MS });
+    return { server, latencyMs: latency(), node };
+  } catch (error) {
+    return { server, latencyMs: latency(), error: error as RegistryError };
+  }
 }
 
 /** Rights of {@link RIGHTS} that the credentials of this host do not have, like `patch nodes/status`. */

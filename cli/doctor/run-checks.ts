@@ -1,4 +1,5 @@
 // Runs all checks in parallel, each with a time limit. A check that fails is a finding of its own.
+import { BACKEND_CHECKS } from './checks-backend.ts';
 import { CLUSTER_CHECKS } from './checks-cluster.ts';
 import { CNI_CHECKS } from './checks-cni.ts';
 import { DAEMON_CHECKS, LAST_CHECKS } from './checks-daemon.ts';
@@ -11,7 +12,7 @@ import { KERNEL_CHECKS } from './checks-kernel.ts';
 import { KUBERNETES_CHECKS } from './checks-kubernetes.ts';
 import { PATH_CHECKS } from './checks-path.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';
-import { WIREGUARD_CHECKS } from './checks-wireguard.ts';
+import { WIREGUARD_CHECKS } from './backends/checks-wireguard.ts';
 import type { Check, Finding } from './check.ts';
 import type { Facts } from './facts.ts';
 
@@ -25,6 +26,7 @@ export const CHECKS: readonly Check[] = [
   ...DOCKER_CHECKS,
   ...CNI_CHECKS,
   ...KERNEL_CHECKS,
+  ...BACKEND_CHECKS,
   ...FIREWALL_CHECKS,
   ...PATH_CHECKS,
   ...USERSPACE_CHECKS,

@@ -1,5 +1,5 @@
 // Output of `weft peers`. Pure.
-import type { PeersV1, PeerV1, SyncV1 } from '../../api/index.ts';
+import type { LivenessStateV1, LivenessV1, PeersV1, PeerV1, SyncV1 } from '../../api/index.ts';
 import { formatBytes, formatDuration, msBetween } from './duration.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
@@ -10,7 +10,7 @@ export function formatPeers({ peers, at }: PeersV1, style: Style): string {
   const hasTraffic = peers.some(({ traffic, wireguard }) => (traffic ?? wireguard) !== undefined);
   const hasWireguard = peers.some(({ wireguard }) => wireguard !== undefined);
   const hasProbes = peers.some(({ probe }) => probe !== undefined);
-  const heading = ['SUBNET', 'PUBLIC IP', 'MAC', 'MODE', 'STATE', 'SINCE'];
+  const heading = ['SUBNET', 'PUBLIC IP', 'MAC', 'MODE', 'STATE', 'SINCE', 'LIVENESS'];
   if (hasTraffic) heading.push('SENT', 'RECEIVED');
   if (hasWireguard) heading.push('ENDPOINT', 'HANDSHAKE');
   if (hasProbes) heading.push('PROBE');
@@ -21,9 +21,10 @@ export function formatPeers({ peers, at }: PeersV1, style: Style): string {
     peer.mode,
     formatSync(peer.state, style),
     formatDuration(msBetween(peer.since, at)),
+    formatLiveness(peer.liveness, at, style),
     ...(hasTraffic ? [sentTo(peer), receivedFrom(peer)] : []),
     ...(hasWireguard ? [peer.wireguard?.endpoint ?? '-', handshakeOf(peer)] : []),
-    ...(hasProbes ? [probeOf(peer)] : []),
+    ...(hasProbes ? [probeOf(peer, at)] : []),
   ]);
   const [first = '', ...lines] = formatTable([heading, ...rows])
     .trimEnd()
@@ -38,7 +39,7 @@ export function subnetsOf({ ipv4, ipv6 }: { readonly ipv4?: string; readonly ipv
 }
 
 export function formatSync(state: SyncV1, style: Style): string {
-  if (state === 'in-sync') return style.good('in sync');
+  if (state === 'in-sync') return style.good('programmed');
   return state === 'pending' ? style.warn('pending') : style.bad('error');
 }
 
@@ -59,11 +60,28 @@ function handshakeOf({ wireguard }: PeerV1): string {
   return handshakeAgeSec === undefined ? 'none' : formatDuration(handshakeAgeSec * 1000);
 }
 
-function probeOf({ probe }: PeerV1): string {
+const LIVENESS_NAMES: Readonly<Record<LivenessStateV1, string>> = {
+  reachable: 'reachable',
+  silent: 'silent',
+  'overlay-broken': 'underlay alone',
+};
+
+/** With the age of the evidence: of the last answer, or of the silence. */
+export function formatLiveness(liveness: LivenessV1 | undefined, at: string, style: Style): string {
+  if (liveness === undefined) return 'unknown';
+  const { state, since, answeredAt, rttMs } = liveness;
+  const name = LIVENESS_NAMES[state];
+  if (state !== 'reachable') return style.bad(`${name} for ${formatDuration(msBetween(since, at))}`);
+  const age = formatDuration(msBetween(answeredAt ?? since, at));
+  return `${style.good(name)}${rttMs === undefined ? '' : ` ${rttMs.toFixed(1)} ms`}, ${age} ago`;
+}
+
+function probeOf({ probe }: PeerV1, at: string): string {
   if (probe === undefined) return '-';
   const lost = probe.lost === 0 ? '' : `${probe.lost} of ${probe.sent} lost`;
   const rtt = probe.rttMs === undefined ? '' : `${probe.rttMs.toFixed(1)} ms`;
-  return [rtt, lost].filter(Boolean).join(', ');
+  const age = `${formatDuration(msBetween(probe.at, at))} ago`;
+  return [rtt, lost, age].filter(Boolean).join(', ');
 }
 
 function details({ reason, missing, isReservation }: PeerV1, style: Style): string[] {

@@ -42,7 +42,7 @@ describe('weft route prints', () => {
     assert.equal(
       formatRoutes(BROKEN_PEERS, PLAIN),
       `DESTINATION       HOST        MODE       STATE
-10.5.100.0/24     198.18.1.2  userspace  in sync
+10.5.100.0/24     198.18.1.2  userspace  programmed
 10.5.104.0/24     198.18.1.3  userspace  pending
 fd00:5:0:68::/64  198.18.1.3  userspace  pending
 10.5.108.0/24     -           error      error

@@ -14,7 +14,7 @@ describe('weft status prints', () => {
   underlay  eth0 198.18.1.1, MTU 1500  (the default route)
   registry  connected, http://198.18.0.2:2379, revision 1234, contact 2 s ago
   kernel    in sync, last run 5 min ago, 3 changes by others repaired
-  peers     3 in sync
+  peers     3 programmed
 `,
     );
   });
@@ -38,6 +38,15 @@ describe('weft status prints', () => {
     );
   });
 
+  it('what is programmed and what answers', () => {
+    const liveness = { reachable: 1, silent: 1, 'overlay-broken': 1, unknown: 0 };
+    const peers = { ...STATUS.peers, liveness };
+    assert.match(
+      formatStatus({ ...STATUS, peers }, PLAIN),
+      /peers {5}3 programmed; 1 reachable, 1 silent, 1 on the underlay alone\n/,
+    );
+  });
+
   it('which part of the packets the kernel moved, or why none', () => {
     const counts = {
       rxPackets: 600,
@@ -55,6 +64,10 @@ describe('weft status prints', () => {
     assert.equal(
       rowOf({ decapDevice: 'weft-rx7a' }),
       '  fast path  of flannel0 on: 500 of 600 packets received (400 decapsulated by weft-rx7a), 200 of 300 sent',
+    );
+    assert.equal(
+      rowOf({ decapDevice: 'weft-rx7a', joinDevice: 'weft-rj7a' }),
+      '  fast path  of flannel0 on: 500 of 600 packets received (400 joined by weft-rj7a or weft-rx7a), 200 of 300 sent',
     );
     assert.equal(rowOf({}), '  fast path  of flannel0 on: 500 of 600 packets received, 200 of 300 sent');
     assert.equal(

@@ -77,9 +77,10 @@ function pathRows({ network }: StatusV1): readonly Row[] {
 function formatFastPath(path: PacketPathV1): string {
   if (path.bpfDisabledReason !== undefined) return `off: ${path.bpfDisabledReason}`;
   const { rxPackets, kernelRxPackets, kernelDecapPackets, txPackets, kernelTxPackets } = path;
-  const decap =
-    path.decapDevice === undefined ? '' : ` (${kernelDecapPackets} decapsulated by ${path.decapDevice})`;
-  return `on: ${kernelRxPackets} of ${rxPackets} packets received${decap}, ${kernelTxPackets} of ${txPackets} sent`;
+  const devices = [path.joinDevice, path.decapDevice].filter((name) => name !== undefined);
+  const verb = path.joinDevice === undefined ? 'decapsulated' : 'joined';
+  const tcp = devices.length === 0 ? '' : ` (${kernelDecapPackets} ${verb} by ${devices.join(' or ')})`;
+  return `on: ${kernelRxPackets} of ${rxPackets} packets received${tcp}, ${kernelTxPackets} of ${txPackets} sent`;
 }
 
 /** Rows only for exceptions: devices usually compute checksums. */
@@ -137,12 +138,28 @@ function kernelRow({ kernel, at }: StatusV1, style: Style): Row | undefined {
   return ['kernel', `${state}${last}${repaired}`];
 }
 
+/** What is in the kernel, and what answers. */
 function peersRow({ peers, network }: StatusV1, style: Style): Row | undefined {
   if (network === undefined) return undefined;
-  const counts = [
-    peers.inSync > 0 && style.good(`${peers.inSync} in sync`),
-    peers.pending > 0 && style.warn(`${peers.pending} pending`),
-    peers.errors > 0 && style.bad(`${peers.errors} in error`),
+  const { inSync, pending, errors, liveness } = peers;
+  const programmed = [
+    inSync > 0 && style.good(`${inSync} programmed`),
+    pending > 0 && style.warn(`${pending} pending`),
+    errors > 0 && style.bad(`${errors} in error`),
   ].filter(Boolean);
-  return ['peers', counts.length === 0 ? 'none' : counts.join(', ')];
+  const alive = liveness === undefined ? [] : livenessCounts(liveness, style);
+  if (programmed.length === 0) return ['peers', 'none'];
+  return ['peers', [programmed.join(', '), alive.join(', ')].filter(Boolean).join('; ')];
+}
+
+function livenessCounts(
+  { reachable, silent, unknown, 'overlay-broken': broken }: NonNullable<StatusV1['peers']['liveness']>,
+  style: Style,
+): readonly string[] {
+  return [
+    reachable > 0 && style.good(`${reachable} reachable`),
+    silent > 0 && style.bad(`${silent} silent`),
+    broken > 0 && style.bad(`${broken} on the underlay alone`),
+    unknown > 0 && style.warn(`${unknown} not probed`),
+  ].filter((text) => text !== false);
 }

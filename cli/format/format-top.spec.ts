@@ -7,7 +7,7 @@ describe('weft top prints', () => {
   it('rates, none below zero', () => {
     assert.equal(
       formatTop(COUNTERS_BEFORE, COUNTERS_AFTER, PLAIN),
-      `weft up 1 min 2 s  CPU 13 %  72 MB  1 of 3 peers in sync  1 pending  1 in error  registry unreachable  revision 14
+      `weft up 1 min 2 s  CPU 13 %  72 MB  1 of 3 peers programmed  1 pending  1 in error  registry unreachable  revision 14
 
 DEVICE      RECEIVED  PACKETS/S     SENT  PACKETS/S  LOST/S
 flannel.1  10 Mbit/s        1.5  0 bit/s          0      20

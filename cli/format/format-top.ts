@@ -18,7 +18,7 @@ export function formatTop(before: CountersV1, now: CountersV1, style: Style): st
     `${style.bold('weft')} up ${formatDuration(now.uptimeMs)}`,
     `CPU ${cpu} %`,
     formatBytes(now.daemon.memoryBytes),
-    style.good(`${peers.inSync} of ${peers.total} peers in sync`),
+    style.good(`${peers.inSync} of ${peers.total} peers programmed`),
     ...problems,
     `revision ${registry.revision}`,
   ].join('  ');

@@ -8,6 +8,8 @@ import type { Native } from '../../native/index.ts';
 import { renderObject } from '../../backends/render.ts';
 import type { FirewallObject, KernelObject, LinkObject } from '../../backends/kernel-state.ts';
 import type { ActualRoute } from '../kernel/actual-state.ts';
+import { commandRecordsPath } from '../kernel/commands/command-records.ts';
+import { CommandTable, HOST_SUBJECT } from '../kernel/commands/command-table.ts';
 import { FirewallTable } from '../kernel/firewall/firewall-table.ts';
 import { findFirewallTools } from '../kernel/firewall/tools.ts';
 import { runTool, type RunTool } from '../kernel/firewall/run-tool.ts';
@@ -16,7 +18,7 @@ import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 
 /** Something that weft or flannel made on this host. */
 export interface Artifact {
-  readonly kind: 'device' | 'filter' | 'route' | 'rules' | 'file' | 'node';
+  readonly kind: 'command' | 'device' | 'filter' | 'route' | 'rules' | 'file' | 'node';
   /** For people, one line. */
   readonly name: string;
   /** Resolves with why the removal failed, or `undefined`. Never rejects. */
@@ -28,6 +30,8 @@ type CleanupKernel = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' 
 /** Names that weft and flannel give devices, and kinds that they make. */
 const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg|-wg-v6)$/;
 const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 'ipip', 'ip6tnl']);
+/** One end of the pair that joins TCP for the BPF program (native/bpf/join.h); the kernel removes both. */
+const JOINING_PAIR = /^weft-rj\d+[ab]$/;
 /**
  * A length that no subnet has: inside such networks only routes with weft's protocol number are
  * ours.
@@ -44,12 +48,31 @@ export async function findArtifacts(
   native: Pick<Native, 'pathFilters'> | undefined,
 ): Promise<readonly Artifact[]> {
   return [
+    ...(await findCommands(subnetFile)),
     ...findFilters(native),
     ...(await findRoutes(kernel, subnetFile)),
     ...(await findDevices(kernel)),
     ...(await findRules()),
     ...(await findFiles(subnetFile)),
   ];
+}
+
+/** What commands of the backend extension made, which other commands of it remove. */
+async function findCommands(subnetFile: string): Promise<readonly Artifact[]> {
+  const boot = (): Promise<string> => Promise.resolve('');
+  const table = new CommandTable({ path: commandRecordsPath(subnetFile), boot, onRun: () => undefined });
+  const found = (await table.list()).filter((object) => object.kind === 'command');
+  // Those of the host are undone after those of all peers.
+  const isHost = ({ subject }: { readonly subject: string }): boolean => subject === HOST_SUBJECT;
+  const ordered = [...found.filter((object) => !isHost(object)), ...found.filter(isHost)];
+  return ordered.map((object) => ({
+    kind: 'command',
+    name: `${object.subject}: ${object.removeCommand === '' ? 'no command removes it' : object.removeCommand}`,
+    remove: async () => {
+      const [result] = await table.apply([{ action: 'remove', object }]);
+      return result?.status === 'done' ? undefined : result?.message;
+    },
+  }));
 }
 
 /** BPF programs that a daemon without TCX links (before Linux 6.6) left behind when it was killed. */
@@ -73,7 +96,9 @@ function findFilters(native: Pick<Native, 'pathFilters'> | undefined): readonly 
 async function findDevices(kernel: CleanupKernel): Promise<readonly Artifact[]> {
   const all = await kernel.readInterfaces();
   return all
-    .filter(({ name, type }) => DEVICE_NAME.test(name) && DEVICE_KINDS.has(type))
+    .filter(({ name, type }) =>
+      type === 'veth' ? JOINING_PAIR.test(name) : DEVICE_NAME.test(name) && DEVICE_KINDS.has(type),
+    )
     .map(({ name, type }) => ({
       kind: 'device',
       name: `${name} (${type}), with all addresses, routes, neighbours and forwarding entries on it`,
@@ -161,6 +186,8 @@ async function findFiles(subnetFile: string): Promise<readonly Artifact[]> {
     `.${name}.weft`,
     `.${name}.told`,
     `.${name}.told.weft`,
+    `.${name}.commands`,
+    `..${name}.commands.weft`,
     `.${name}.nodes`,
     `..${name}.nodes.weft`,
   ].map((each) => join(folder, each));

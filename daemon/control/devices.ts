@@ -67,9 +67,11 @@ async function tunnelOf(
   kernel: Pick<KernelReader, 'readFeature'>,
 ): Promise<NonNullable<DeviceV1['tunnel']>> {
   if (link.type === 'wireguard') return wireguardTunnelOf(link);
-  const { name, port, local } = link;
-  if (link.type === 'fou') return { type: 'fou', encapsulation: 'udp', vni: 0, port, local };
-  const { type, vni } = link;
+  const { name, local } = link;
+  if (link.type === 'ipip')
+    return { type: 'ipip', encapsulation: 'ipip', vni: 0, port: 0, local, parent: link.parent };
+  if (link.type === 'fou') return { type: 'fou', encapsulation: 'udp', vni: 0, port: link.port, local };
+  const { type, vni, port } = link;
   if (link.type === 'tun') return { type, encapsulation: link.encapsulation, vni, port, local };
   const hasChecksumOffload = await kernel.readFeature(name, 'tx-checksum-ip-generic').catch(() => undefined);
   return {

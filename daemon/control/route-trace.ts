@@ -9,7 +9,12 @@ import type {
   ObjectKey,
   WireguardPeerObject,
 } from '../../backends/kernel-state.ts';
-import { udpOverheadBytes, vxlanOverheadBytes, wireguardOverheadBytes } from '../../backends/mtu.ts';
+import {
+  IPIP_OVERHEAD_BYTES,
+  udpOverheadBytes,
+  vxlanOverheadBytes,
+  wireguardOverheadBytes,
+} from '../../backends/mtu.ts';
 import { renderObject } from '../../backends/render.ts';
 import type { ActualObject } from '../kernel/actual-state.ts';
 import type { RouteLookup } from '../kernel/kernel.ts';
@@ -165,6 +170,7 @@ function compare(
 function overheadOf(link: LinkObject, remote: IpAddress | undefined): number {
   if (link.type === 'wireguard') return wireguardOverheadBytes(remote === undefined ? 4 : familyOf(remote));
   const family = familyOf(link.local);
+  if (link.type === 'ipip') return IPIP_OVERHEAD_BYTES;
   return link.type === 'fou' || (link.type === 'tun' && link.encapsulation === 'udp')
     ? udpOverheadBytes(family)
     : vxlanOverheadBytes(family);

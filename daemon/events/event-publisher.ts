@@ -1,6 +1,13 @@
 // Turns reports of the daemon's parts into events for the hub. It keeps only what it needs to
 // detect a change.
-import type { EventCode, EventTopic, HealthV1, LeaseEventCode, RegistryEventCode } from '../../api/index.ts';
+import type {
+  EventCode,
+  EventTopic,
+  HealthV1,
+  LeaseEventCode,
+  LivenessStateV1,
+  RegistryEventCode,
+} from '../../api/index.ts';
 import type { Family } from '../../lib/address.ts';
 import type { LeaseEvent } from '../../allocator/lease/lease-events.ts';
 import type { Lease } from '../../allocator/lease.ts';
@@ -12,6 +19,7 @@ import { leaseMessage, takeLeaseEvent } from '../log/lease-log.ts';
 import { createLogRateLimit, type LogRateLimit } from '../log/log-rate-limit.ts';
 import { describeError } from '../log/log-format.ts';
 import { offloadMessage } from '../overlay/checksum-offload-controller.ts';
+import { livenessMessage } from '../probe/liveness-problems.ts';
 import type { ChecksumStatus } from '../probe/checksum-probe-loop.ts';
 import { describeReconcilerEvent } from '../log/reconciler-log.ts';
 import type { ReconcilerEvent } from '../reconciler/events.ts';
@@ -68,6 +76,17 @@ export class EventPublisher {
       code: `offload-${state}`,
       message: offloadMessage(state),
       fields: { family, peers },
+    });
+  }
+
+  /** A peer answers again, or ceased to. */
+  liveness(key: string, state: LivenessStateV1): void {
+    this.#publish({
+      topic: 'peer',
+      level: state === 'reachable' ? 'info' : 'warn',
+      code: `peer-${state}`,
+      message: livenessMessage(state),
+      fields: { key },
     });
   }
 

@@ -1,7 +1,7 @@
 // Chooses the firewall engine and its rules, once, at start: the engine of the network config, else
 // nftables if it works, else iptables.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { FirewallPolicy } from '../../backends/firewall-policy.ts';
+import type { FirewallPolicy } from '../../backends/firewall/firewall-policy.ts';
 import type { FirewallTools } from '../kernel/firewall/tools.ts';
 
 export type FirewallChoice =

@@ -2,9 +2,9 @@
 // Detected once, at start.
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { Family } from '../../lib/address.ts';
-import { FORWARDING_SYSCTL } from '../../backends/firewall.ts';
+import { FORWARDING_SYSCTL } from '../../backends/firewall/firewall.ts';
 import { familiesOf } from '../../backends/address-family.ts';
-import type { FirewallPolicy } from '../../backends/firewall-policy.ts';
+import type { FirewallPolicy } from '../../backends/firewall/firewall-policy.ts';
 import { chooseFirewall, type FirewallFlags } from './firewall-policy.ts';
 import type { FirewallClientOptions } from '../kernel/firewall/firewall-client.ts';
 import { findFirewallTools, type FirewallTools } from '../kernel/firewall/tools.ts';

@@ -17,6 +17,7 @@ import { awaitInterface } from './interface-wait.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log/log.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
+import { runStartup, withExtension } from './extension-startup.ts';
 import { checkPrerequisites, checkHost } from './prerequisites.ts';
 import { forwardingWarnings, type ForwardingSetup } from './forwarding-setup.ts';
 
@@ -43,6 +44,8 @@ export interface PreparedHost {
   readonly router: ForwardingSetup;
   readonly kernel: Kernel;
   readonly snapshot: HostSnapshot;
+  /** What the PreStartupCommand of the backend extension printed. Absent without one. */
+  readonly extensionData?: string;
 }
 
 /** Why the daemon cannot run on this host. One line with the remedy. */
@@ -71,9 +74,19 @@ export async function resolveHost(options: HostPreparation): Promise<PreparedHos
   const snapshot = await awaitInterface(wait);
   if (snapshot === undefined) return undefined;
   const datapaths = withMode(INITIAL_DATAPATHS, config.backend.type, encapsulation);
-  const facts = withDatapaths(snapshot.facts, datapaths);
+  const startup = await runStartup(kernel, config);
+  if (!startup.ok) throw new UnsuitableHostError(startup.message);
+  const { extensionData } = startup;
+  const facts = withExtension(withDatapaths(snapshot.facts, datapaths), extensionData);
   rejectIf(checkHost(configForHost(config, facts, snapshot.missingIpv6).config, facts));
-  return { config, datapaths, router, kernel, snapshot };
+  return {
+    config,
+    datapaths,
+    router,
+    kernel,
+    snapshot,
+    ...(extensionData !== undefined && { extensionData }),
+  };
 }
 
 function rejectIf(reason: string | undefined): void {

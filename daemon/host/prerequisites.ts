@@ -156,6 +156,16 @@ const WIREGUARD_REMEDIES: Remedies = {
   EEXIST: ({ name }) => `another device has the name ${name} (ip -d link show ${name}): rename it`,
 };
 
+const NO_IPIP =
+  'this kernel has no IP-in-IP devices: load the module (modprobe ipip), or use vxlan, host-gw or udp on all hosts';
+
+const IPIP_REMEDIES: Remedies = {
+  ...REMEDIES,
+  EOPNOTSUPP: () => NO_IPIP,
+  EEXIST: ({ name }) =>
+    `another IP tunnel device without remote has the address of ${name} (ip -d link show type ipip shows it): remove it`,
+};
+
 const TUN_LINK_REMEDIES: Remedies = {
   ...REMEDIES,
   EADDRINUSE: ({ port }) =>
@@ -168,6 +178,7 @@ const TUN_LINK_REMEDIES: Remedies = {
 export function remedyForLink(errno: string, backend: BackendConfig, link: RejectedLink): string | undefined {
   if (backend.type === 'wireguard')
     return WIREGUARD_REMEDIES[errno]?.({ name: link.name, vni: 0, port: backend.listenPort });
+  if (backend.type === 'ipip') return IPIP_REMEDIES[errno]?.({ name: link.name, vni: 0, port: 0 });
   if (backend.type !== 'vxlan' && backend.type !== 'udp') return undefined;
   const kernelRemedies = backend.type === 'udp' ? FOU_REMEDIES : VXLAN_REMEDIES;
   const remedy = (link.isTun ? TUN_LINK_REMEDIES : kernelRemedies)[errno];

@@ -3,10 +3,13 @@
 // that is down): `mismatch` describes them.
 import type {
   AddressObject,
+  CloudRouteObject,
+  CommandObject,
   FdbObject,
   FeatureObject,
   FirewallObject,
   FouLink,
+  IpipLink,
   KernelObject,
   NeighbourObject,
   RouteObject,
@@ -50,6 +53,7 @@ export type ActualObject =
   | (FouLink & Mismatched)
   | ActualWireguardLink
   | (WireguardPeerObject & Mismatched)
+  | (IpipLink & Mismatched)
   | (AddressObject & Mismatched)
   | (NeighbourObject & Mismatched)
   | (FdbObject & Mismatched)
@@ -57,7 +61,9 @@ export type ActualObject =
   | (PathRouteObject & Mismatched)
   | (SysctlObject & Mismatched)
   | (FeatureObject & Mismatched)
-  | (FirewallObject & Mismatched);
+  | (FirewallObject & Mismatched)
+  | (CommandObject & Mismatched)
+  | (CloudRouteObject & Mismatched);
 
 /** Whether `actual` has exactly the fields of `desired` and no mismatch. */
 export function sameObject(desired: KernelObject, actual: ActualObject): boolean {

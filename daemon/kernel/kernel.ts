@@ -3,9 +3,16 @@
 // show. One compliance suite holds for both.
 import type { Cidr, Family, IpAddress, MacAddress } from '../../lib/address.ts';
 import type { Ownership, UnderlayRoute } from '../../backends/backend.ts';
-import type { FeatureObject, KernelObject, ObjectKey, SettingObject } from '../../backends/kernel-state.ts';
+import type {
+  CommandObject,
+  FeatureObject,
+  KernelObject,
+  ObjectKey,
+  SettingObject,
+} from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual-state.ts';
 import type { WireguardDeviceMessage } from './wireguard/wireguard-model.ts';
+import type { CommandOutput } from './commands/command-records.ts';
 import type { Outcome } from './netlink/outcome.ts';
 
 /**
@@ -148,6 +155,11 @@ export interface Kernel {
    * rest. Never rejects.
    */
   apply(steps: readonly Step[]): Promise<readonly StepResult[]>;
+  /**
+   * Runs a command whose output is needed before the rest, once until the commands of the host are
+   * removed. Never rejects.
+   */
+  runStartup(command: CommandObject): Promise<CommandOutput>;
   /**
    * Starts notifications, which end with {@link close}. `ownership` is read at each one; while it
    * is `undefined`, only interfaces are reported. `onNotification` must not throw.

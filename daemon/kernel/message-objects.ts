@@ -12,6 +12,7 @@ import {
   BLACKHOLE_METRIC,
   type FdbObject,
   type FouLink,
+  type IpipLink,
   type ObjectKey,
   objectKey,
   type OverlayMtu,
@@ -123,6 +124,23 @@ export function toFouLink(
     parent,
     mtu: link.mtu as OverlayMtu,
     ...mismatchOf(mismatches),
+  };
+}
+
+/** An IP-in-IP device without an encapsulation around; `undefined` for any other. */
+export function toIpipLink(
+  { ipip, isUp, mtu, name }: LinkMessage,
+  nameOf: NameOf,
+): (IpipLink & Mismatched) | undefined {
+  if (ipip === undefined) return undefined;
+  return {
+    kind: 'link',
+    type: 'ipip',
+    name,
+    local: ipip.local ?? UNSPECIFIED[4],
+    parent: nameOf(ipip.parentIndex) ?? '',
+    mtu: mtu as OverlayMtu,
+    ...mismatchOf([...ipip.unsupported, ...(isUp ? [] : ['down'])]),
   };
 }
 

@@ -1,8 +1,11 @@
 // Applies steps in order: runs of table entries in large batches; links, path routes, sysctls and
 // the firewall one by one between them. One result a step; a rejected step does not stop the
 // others.
+import type { CloudRoutes } from './cloud/cloud-routes.ts';
+import type { CommandStep, CommandTable } from './commands/command-table.ts';
 import type { FouPorts } from './fou-ports.ts';
 import { ensureFou } from './netlink-fou.ts';
+import { ensureIpip } from './netlink-ipip.ts';
 import type { Features } from './features.ts';
 import { ensureTun, ensureVxlan, removeLink } from './netlink-links.ts';
 import type { Step, StepResult } from './kernel.ts';
@@ -36,6 +39,10 @@ export interface ApplyTarget {
   readonly wireguard: WireguardDevices;
   /** Unset if the firewall is not managed. */
   readonly firewall: FirewallTable | undefined;
+  /** Unset if no route of a cloud is managed. */
+  readonly cloudRoutes?: Pick<CloudRoutes, 'apply'> | undefined;
+  /** Unset if no commands are run. */
+  readonly commands: Pick<CommandTable, 'apply'> | undefined;
 }
 
 /** One result a step, in order. Never rejects. */
@@ -48,11 +55,24 @@ export async function applySteps(target: ApplyTarget, steps: readonly Step[]): P
     if (pathRoutes.length > 0) results.push(...(await applyPathRoutes(target, pathRoutes)));
     const peers = takeRun(steps, results.length, isWireguardStep);
     if (peers.length > 0) results.push(...(await applyWireguard(target, peers)));
+    const commands = takeRun(steps, results.length, isCommandStep);
+    if (commands.length > 0) results.push(...(await applyCommands(target, commands)));
     const step = steps[results.length];
-    if (step !== undefined && !isTableStep(step) && !isPathRouteStep(step) && !isWireguardStep(step))
-      results.push(toResult(step, await applySingle(target, step)));
+    if (step !== undefined && !isInRun(step)) results.push(toResult(step, await applySingle(target, step)));
   }
   return results;
+}
+
+function isCommandStep(step: Step): step is CommandStep {
+  return step.object.kind === 'command';
+}
+
+async function applyCommands(
+  { commands }: ApplyTarget,
+  run: readonly CommandStep[],
+): Promise<readonly StepResult[]> {
+  if (commands !== undefined) return commands.apply(run);
+  return run.map((step) => toResult(step, rejection('EOPNOTSUPP', 'no commands are run here')));
 }
 
 type PathRouteStep = Step & { readonly object: PathRouteObject };
@@ -65,6 +85,11 @@ type WireguardStep = Step & { readonly object: WireguardPeerObject };
 
 function isWireguardStep(step: Step): step is WireguardStep {
   return step.object.kind === 'wireguard-peer';
+}
+
+/** Whether steps of its kind are applied together. */
+function isInRun(step: Step): boolean {
+  return [isTableStep, isPathRouteStep, isWireguardStep, isCommandStep].some((isPart) => isPart(step));
 }
 
 /** The run of steps from `from` on that are all `isPart`. */
@@ -120,10 +145,13 @@ async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
     if (object.type === 'tun') return ensureTun(client, path, object, formerName(step));
     if (object.type === 'fou') return ensureFou(target, object);
     if (object.type === 'wireguard') return target.wireguard.ensure(client, object);
+    if (object.type === 'ipip') return ensureIpip(client, object);
     return ensureVxlan(client, object, formerName(step));
   }
   if (object.kind === 'firewall')
     return firewall?.apply({ action, object }) ?? rejection('EOPNOTSUPP', 'the firewall is not managed');
+  if (object.kind === 'cloud-route')
+    return target.cloudRoutes?.apply(action, object) ?? rejection('EOPNOTSUPP', 'no cloud is asked here');
   if (object.kind === 'feature') return applyFeature(features, action, object);
   // A sysctl always exists, and its value before weft is unknown: remove leaves it.
   if (object.kind === 'sysctl' && action === 'set') return writeSysctl(object.path, object.value);

@@ -2,6 +2,8 @@
 // offloads, the packet path for its devices and routes, nft and iptables for the firewall,
 // /proc/sys for sysctls. Only wires the components.
 import { systemClock, type Clock } from '../../lib/clock.ts';
+import { CloudRoutes } from './cloud/cloud-routes.ts';
+import { CommandTable, type CommandTableOptions } from './commands/command-table.ts';
 import { FouPorts } from './fou-ports.ts';
 import { Features } from './features.ts';
 import { FirewallClient, type FirewallClientOptions } from './firewall/firewall-client.ts';
@@ -41,6 +43,8 @@ export interface NetlinkKernelOptions extends PathTableOptions {
   readonly keyring?: WireguardKeyring | undefined;
   /** Unset: the firewall is not managed. */
   readonly firewall?: FirewallClientOptions;
+  /** Unset: no commands are run. */
+  readonly commands?: CommandTableOptions;
 }
 
 const DEFAULT_NOTIFICATION_BYTES = 32 << 20;
@@ -59,6 +63,8 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   const firewall =
     options.firewall &&
     new FirewallClient(options.firewall, { clock, ...(hasNotifications && { openSocket }) });
+  const cloudRoutes = new CloudRoutes((url, init) => fetch(url, init));
+  const commands = options.commands && new CommandTable(options.commands);
   const readers: { close(): void }[] = [];
   const startReader = (reader: Pick<NotificationReaderOptions, 'ownership' | 'onNotification'>): void => {
     const { notificationBytes = DEFAULT_NOTIFICATION_BYTES, pollMs = DEFAULT_POLL_MS } = options;
@@ -71,7 +77,10 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   };
   return {
     readState: (ownership) =>
-      readState({ tables, path, endpoints: wireguard.endpoints, firewall: firewall?.table }, ownership),
+      readState(
+        { tables, path, endpoints: wireguard.endpoints, firewall: firewall?.table, cloudRoutes, commands },
+        ownership,
+      ),
     readInterfaces: () => readInterfaces(tables),
     readRoutes: () => readRoutes(tables),
     lookupRoute: (address) => lookupRoute(client, address),
@@ -84,9 +93,14 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     },
     apply: (steps) => {
       const work = (): Promise<StepResult[]> =>
-        applySteps({ client, path, features, fouPorts, wireguard, firewall: firewall?.table }, steps);
+        applySteps(
+          { client, path, features, fouPorts, wireguard, firewall: firewall?.table, cloudRoutes, commands },
+          steps,
+        );
       return firewall ? firewall.during(work) : work();
     },
+    runStartup: async (command) =>
+      (await commands?.runStartup(command)) ?? { ok: false, message: 'no commands are run here' },
     subscribe: (ownership, onEach) => {
       const onNotification = (notification: KernelNotification): void => {
         if (notification.kind === 'underlay-route') path.refreshSoon();
@@ -97,6 +111,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     },
     close: () => {
       path.end();
+      commands?.close();
       firewall?.close();
       for (const reader of readers) reader.close();
       features.close();

@@ -122,7 +122,7 @@ export function removeLink(
     if (outcome?.status !== 'done' && !(outcome?.status === 'rejected' && outcome.errno === 'ENODEV'))
       return outcome!;
     const { ipTunnel } = current;
-    return ipTunnel?.local === undefined
+    return ipTunnel?.local === undefined || ipTunnel.port === 0
       ? DONE
       : removePort({ client, fouPorts }, { port: ipTunnel.port, local: ipTunnel.local });
   });

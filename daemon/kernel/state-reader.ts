@@ -25,6 +25,7 @@ import {
   toAddress,
   toFouLink,
   toFdb,
+  toIpipLink,
   toNeighbour,
   toRoute,
   toTunLink,
@@ -45,6 +46,10 @@ export interface StateSources {
   readonly endpoints: EndpointMemory;
   /** Unset if the firewall is left alone. */
   readonly firewall: { read(): Promise<readonly FirewallObject[]> } | undefined;
+  /** Unset if no route of a cloud is managed. */
+  readonly cloudRoutes?: { list(): readonly ActualObject[] } | undefined;
+  /** Unset if no commands are run. */
+  readonly commands?: { list(): Promise<readonly ActualObject[]> } | undefined;
 }
 
 /**
@@ -52,7 +57,7 @@ export interface StateSources {
  * @throws KernelReadError
  */
 export async function readState(
-  { tables, path, endpoints, firewall }: StateSources,
+  { tables, path, endpoints, firewall, cloudRoutes, commands }: StateSources,
   ownership: Ownership,
 ): Promise<ActualState> {
   const links = await tables.links();
@@ -68,6 +73,9 @@ export async function readState(
   }
   await readOwnedRoutes(tables, ownership, nameOf, objects);
   for (const object of (await firewall?.read()) ?? []) addObject(objects, object);
+  for (const object of cloudRoutes?.list() ?? []) addObject(objects, object);
+  if (ownership.hasCommands === true)
+    for (const object of (await commands?.list()) ?? []) addObject(objects, object);
   const state = { objects, foreignLinks };
   path.configureFrom(state);
   return state;
@@ -90,8 +98,9 @@ async function readLink(
   const wireguard = device === undefined ? await tables.wireguard(link) : undefined;
   if (wireguard !== undefined) addWireguard(objects, link, wireguard, endpoints);
   const fou = link.ipTunnel && toFouLink(link, await tables.fouPorts(), nameOf);
-  if (fou !== undefined) addObject(objects, fou);
-  return [device, link.vxlan, fou, wireguard].some((found) => found !== undefined);
+  const ipip = toIpipLink(link, nameOf);
+  for (const tunnel of [fou, ipip]) if (tunnel !== undefined) addObject(objects, tunnel);
+  return [device, link.vxlan, fou, ipip, wireguard].some((found) => found !== undefined);
 }
 
 /** Adds a WireGuard device with its peers. */

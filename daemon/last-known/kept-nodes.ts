@@ -44,9 +44,10 @@ export async function recallNodes(deps: KeptNodesDeps): Promise<LastKnown | unde
 /** Writes what `cache` shows on each change, once the registry itself has said it. */
 export function keepNodes(deps: KeptNodesDeps, cache: RegistryCache, signal: AbortSignal): void {
   const text = (): string | undefined => {
-    const { entries, lastKnownAt, revision } = cache;
-    if (lastKnownAt !== undefined) return undefined;
-    const savedAt = new Date().toISOString();
+    const { entries, lastContactMs, lastKnownAt, revision } = cache;
+    if (lastKnownAt !== undefined || lastContactMs === undefined) return undefined;
+    // The config may change while the registry is away, which makes its nodes no newer.
+    const savedAt = new Date(Date.now() - (deps.clock.nowMs() - lastContactMs)).toISOString();
     return deps.codec.formatSavedNodes(deps.owner, { revision, savedAt, entries: [...entries.values()] });
   };
   const file = new LastKnownFile({ ...deps, text });

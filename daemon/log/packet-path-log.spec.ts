@@ -40,6 +40,15 @@ describe('the log of the packet path', () => {
     );
   });
 
+  it('names the device that joins TCP', () => {
+    path.joinDevice = 'weft-rj7a';
+    log.update(path);
+    assert.equal(
+      lines[1],
+      'INFO  The BPF program forwards packets in the kernel device=flannel0 joinDevice=weft-rj7a',
+    );
+  });
+
   it('logs why the BPF program forwards no packets when the reason changes', () => {
     for (const reason of ['it is turned off', 'it is turned off', 'the underlay is IPv6']) {
       path.bpfDisabledReason = reason;

@@ -30,7 +30,7 @@ export class PacketPathLog {
     }
   }
 
-  #logFastPath(device: string, { bpfDisabledReason, decapDevice }: PathStatus): void {
+  #logFastPath(device: string, { bpfDisabledReason, decapDevice, joinDevice }: PathStatus): void {
     if (this.#bpfDisabledReason.has(device) && this.#bpfDisabledReason.get(device) === bpfDisabledReason)
       return;
     this.#bpfDisabledReason.set(device, bpfDisabledReason);
@@ -38,6 +38,7 @@ export class PacketPathLog {
       this.#log.info('The BPF program forwards packets in the kernel', {
         device,
         ...(decapDevice !== undefined && { decapDevice }),
+        ...(joinDevice !== undefined && { joinDevice }),
       });
     else
       this.#log.info('Forwarding all packets in userspace, without the BPF program', {

@@ -3,7 +3,7 @@ import { HEALTH_STATES, LEASE_STATES } from '../../api/index.ts';
 import { SubnetPool } from '../../allocator/subnet/subnet-pool.ts';
 import { byLabel, stateSet, single, type Metric, type ScrapeContext } from './metric.ts';
 
-const MODES = ['tunnel', 'direct', 'userspace', 'none', 'error'];
+const MODES = ['tunnel', 'direct', 'userspace', 'command', 'none', 'error'];
 
 export const HOST_METRICS: readonly Metric[] = [
   {
@@ -91,6 +91,13 @@ export const HOST_METRICS: readonly Metric[] = [
       const { inSync, pending, errors } = status.peers;
       return byLabel('state', { 'in-sync': inSync, pending, error: errors });
     },
+  },
+  {
+    name: 'weft_peers_by_liveness',
+    type: 'gauge',
+    help: 'Peers by what continuous probes found; absent without probes',
+    labels: ['liveness'],
+    read: ({ status }) => byLabel('liveness', status.peers.liveness),
   },
   {
     name: 'weft_peers_by_mode',

@@ -13,7 +13,7 @@ export const PATH_METRICS: readonly Metric[] = [
   ),
   deviceCounter(
     'decapsulated_packets',
-    "Received packets that the kernel's VXLAN device decapsulated for the BPF program",
+    'Received TCP packets that a device of the kernel decapsulated or joined for the BPF program',
     'kernelDecapPackets',
   ),
   {

@@ -39,7 +39,9 @@ import { startMetricsServer } from './server.ts';
 import { toRevision } from '../../allocator/registry/registry.ts';
 
 const PEERS = [vxlanPeer(2), vxlanPeer(3)];
-const UNUSED = ['weft_path_', 'weft_device_'];
+const UNUSED = ['weft_path_', 'weft_device_', 'weft_wireguard_'];
+
+const LIVENESS = { reachable: 1, silent: 0, 'overlay-broken': 0, unknown: 0 };
 
 describe('the metrics server', () => {
   let folder: string;
@@ -144,6 +146,7 @@ describe('the metrics server', () => {
       network: member.network,
       migration: undefined,
       offload: { statuses: new Map([[4, { state: 'bad', sinceMs: 0, peers: [] }]]) },
+      liveness: { of: () => undefined, counts: () => LIVENESS, problems: () => [] },
       probes,
       reconciler,
       kernel,

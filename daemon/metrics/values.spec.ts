@@ -37,7 +37,13 @@ const STATUS = {
     resyncs: { timer: 117, overrun: 118 },
     failures: 119,
   },
-  peers: { total: 363, inSync: 120, pending: 121, errors: 122 },
+  peers: {
+    total: 363,
+    inSync: 120,
+    pending: 121,
+    errors: 122,
+    liveness: { reachable: 370, silent: 371, 'overlay-broken': 372, unknown: 373 },
+  },
 } as unknown as StatusV1;
 
 const MODES = [
@@ -121,6 +127,13 @@ const DAEMON = {
     status: (name: string) => PATHS.find(({ device }) => device.name === name),
     descriptors: (name: string) => DESCRIPTORS[name],
   },
+  wireguard: {
+    peers: new Map([
+      ['flannel-wg a', { isSilent: true, rxBytes: 1000, txBytes: 2000 }],
+      ['flannel-wg b', { isSilent: false, rxBytes: 380, txBytes: 381, handshakeAgeMs: 7000 }],
+      ['flannel-wg-v6 b', { isSilent: false, rxBytes: 5, txBytes: 6, handshakeAgeMs: 8500 }],
+    ]),
+  },
   hook: { isRunning: true, counts: { ok: 129, failed: 130, timeout: 131 } },
 } as unknown as NodeView;
 
@@ -198,9 +211,14 @@ weft_overlay_mtu_bytes 1404
 weft_peers{state="in-sync"} 120
 weft_peers{state="pending"} 121
 weft_peers{state="error"} 122
+weft_peers_by_liveness{liveness="reachable"} 370
+weft_peers_by_liveness{liveness="silent"} 371
+weft_peers_by_liveness{liveness="overlay-broken"} 372
+weft_peers_by_liveness{liveness="unknown"} 373
 weft_peers_by_mode{mode="tunnel"} 2
 weft_peers_by_mode{mode="direct"} 1
 weft_peers_by_mode{mode="userspace"} 3
+weft_peers_by_mode{mode="command"} 0
 weft_peers_by_mode{mode="none"} 4
 weft_peers_by_mode{mode="error"} 1
 weft_events_total{code="attempt-failed"} 123
@@ -277,6 +295,16 @@ weft_path_socket_drops_total{device="flannel0"} 7000
 weft_path_socket_drops_total{device="flannel.7"} 6000
 weft_path_in_kernel{device="flannel0"} 1
 weft_path_in_kernel{device="flannel.7"} 0
+weft_wireguard_peers{device="flannel-wg"} 2
+weft_wireguard_peers{device="flannel-wg-v6"} 1
+weft_wireguard_silent_peers{device="flannel-wg"} 1
+weft_wireguard_silent_peers{device="flannel-wg-v6"} 0
+weft_wireguard_oldest_handshake_seconds{device="flannel-wg"} 7
+weft_wireguard_oldest_handshake_seconds{device="flannel-wg-v6"} 8.5
+weft_wireguard_bytes_total{device="flannel-wg",direction="receive"} 1380
+weft_wireguard_bytes_total{device="flannel-wg",direction="transmit"} 2381
+weft_wireguard_bytes_total{device="flannel-wg-v6",direction="receive"} 5
+weft_wireguard_bytes_total{device="flannel-wg-v6",direction="transmit"} 6
 weft_probe_peers 132
 weft_probe_silent_peers 133
 weft_probe_loss_ratio 0.25

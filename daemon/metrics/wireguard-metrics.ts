@@ -12,9 +12,9 @@ export const WIREGUARD_METRICS: readonly Metric[] = [
   deviceGauge(
     'weft_wireguard_oldest_handshake_seconds',
     'Age of the oldest last handshake among peers that have answered one',
-    (peers, wallMs) => {
-      const times = peers.map(({ lastHandshakeMs }) => lastHandshakeMs).filter((atMs) => atMs > 0);
-      return times.length === 0 ? undefined : Math.max(0, (wallMs - Math.min(...times)) / 1000);
+    (peers) => {
+      const ages = peers.flatMap(({ handshakeAgeMs }) => handshakeAgeMs ?? []);
+      return ages.length === 0 ? undefined : ages.reduce((oldest, age) => Math.max(oldest, age), 0) / 1000;
     },
   ),
   {
@@ -33,7 +33,7 @@ export const WIREGUARD_METRICS: readonly Metric[] = [
 function deviceGauge(
   name: string,
   help: string,
-  valueOf: (peers: readonly WireguardPeerView[], wallMs: number) => number | undefined,
+  valueOf: (peers: readonly WireguardPeerView[]) => number | undefined,
 ): Metric {
   return {
     name,
@@ -42,7 +42,7 @@ function deviceGauge(
     labels: ['device'],
     read: (context) =>
       devicesOf(context).flatMap(([device, peers]) => {
-        const value = valueOf(peers, Date.now());
+        const value = valueOf(peers);
         return value === undefined ? [] : [{ labels: { device }, value }];
       }),
   };

@@ -17,6 +17,7 @@ import type { DaemonOptions } from '../options/options.ts';
 import type { WireguardMonitor } from '../overlay/wireguard-monitor.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
+import type { LivenessView } from '../probe/liveness.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { ChangeHook } from '../subnet-file/change-hook.ts';
@@ -100,8 +101,12 @@ export class Components implements ControlledNode {
     return this.node?.wireguard;
   }
 
+  get liveness(): LivenessView | undefined {
+    return this.node?.liveness;
+  }
+
   get readiness(): ReadinessParts {
-    const { leaseManager, reconciler, subnetClash, subnetFile, error, missingIpv6, wireguard } =
+    const { leaseManager, liveness, reconciler, subnetClash, subnetFile, error, missingIpv6, wireguard } =
       this.node ?? {};
     return {
       phase: this.phase,
@@ -111,6 +116,7 @@ export class Components implements ControlledNode {
       conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
       silentPeers: wireguard?.silent ?? 0,
+      livenessProblems: liveness?.problems() ?? [],
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),

@@ -13,6 +13,7 @@ import type { LeaseSubnets } from '../../allocator/lease.ts';
 import { isInside } from '../../lib/address.ts';
 import { configForHost } from '../host/family-choice.ts';
 import type { ForwardingSetup } from '../host/forwarding-setup.ts';
+import { runStartup } from '../host/extension-startup.ts';
 import { readHost } from '../host/host-facts.ts';
 import { familiesOf, type InterfaceOptions } from '../host/interface-facts.ts';
 import { checkHost, type checkPrerequisites } from '../host/prerequisites.ts';
@@ -48,8 +49,11 @@ export async function admitConfig(
   const result = await readHost(deps.kernel, deps.interface, familiesOf(config), chosen);
   if (!result.ok) return reject(result.message);
   const snapshot = result.snapshot;
+  const startup = await runStartup(deps.kernel, config);
+  if (!startup.ok) return reject(startup.message);
+  const { extensionData } = startup;
   const datapaths = withMode(deps.state().datapaths, config.backend.type, mode);
-  const facts = factsOf({ ...deps.state(), snapshot, datapaths });
+  const facts = factsOf({ ...deps.state(), snapshot, datapaths, extensionData });
   const host = configForHost(config, facts, snapshot.missingIpv6);
   const unsuitable = checkHost(host.config, facts);
   if (unsuitable !== undefined) return reject(unsuitable);
@@ -57,7 +61,7 @@ export async function admitConfig(
   if (!forwarding.ok) return reject(forwarding.message);
   const renumbering = await rejectRenumbering(host.config, revision, deps);
   if (renumbering !== undefined) return reject(renumbering);
-  return { ok: true, event: { kind: 'config-applied', host, snapshot, datapaths } };
+  return { ok: true, event: { kind: 'config-applied', host, snapshot, datapaths, extensionData } };
 }
 
 /**

@@ -214,7 +214,8 @@ export class Daemon {
     router: Promise<ForwardingSetup>,
     isStale: () => boolean,
   ): Promise<PreparedHost | undefined> {
-    const { addon, handover, log } = this.#deps;
+    const { addon, handover, log, options } = this.#deps;
+    const { subnetFile } = options;
     const { native } = addon;
     const { descriptors: descriptorStore, packetPath } = handover;
     return resolveHost({
@@ -226,7 +227,7 @@ export class Daemon {
         // Devices of the kernel take the place of those of the packet path.
         if (encapsulation !== 'userspace') this.#devices.closeUnclaimed();
         const secrets = { keyring: this.#keyring };
-        const parts = { native, packetPath, descriptorStore, firewall, log, ...secrets };
+        const parts = { native, packetPath, descriptorStore, firewall, log, subnetFile, ...secrets };
         return (this.#parts.kernel ??= openKernel(parts));
       },
       onWaiting: () => this.#progress.setPhase('waiting for an interface'),

@@ -7,6 +7,10 @@ import type { WireguardKeyring } from '../kernel/wireguard/wireguard-keyring.ts'
 import type { Kernel } from '../kernel/kernel.ts';
 import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';
 import type { Logger } from '../log/log.ts';
+import { logCommandRun } from '../log/command-log.ts';
+import type { CommandRun } from '../kernel/commands/command-table.ts';
+import { commandRecordsPath } from '../kernel/commands/command-records.ts';
+import { readBootIdentity } from '../host/boot-identity.ts';
 import { PacketPathLog } from '../log/packet-path-log.ts';
 
 export interface KernelSetup {
@@ -17,11 +21,18 @@ export interface KernelSetup {
   /** Secrets of WireGuard. */
   readonly keyring: WireguardKeyring;
   readonly log: Logger;
+  /** What commands ran is kept beside it. */
+  readonly subnetFile: string;
 }
 
-export function openKernel({ log, ...options }: KernelSetup): Kernel {
+export function openKernel({ log, subnetFile, ...options }: KernelSetup): Kernel {
   const { packetPath } = options;
-  const kernel = openNetlinkKernel(options);
+  const commands = {
+    path: commandRecordsPath(subnetFile),
+    boot: () => readBootIdentity(),
+    onRun: (run: CommandRun) => logCommandRun(log, run),
+  };
+  const kernel = openNetlinkKernel({ ...options, commands });
   if (packetPath === undefined) return kernel;
   const pathLog = new PacketPathLog(log);
   return {

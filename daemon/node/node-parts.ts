@@ -3,7 +3,7 @@ import type { checkPrerequisites } from '../host/prerequisites.ts';
 import type { Cidr } from '../../lib/address.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { LeaseEvent, OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
-import { AssignedLeaseManager } from '../../allocator/lease/assigned-lease-manager.ts';
+import { AssignedLeaseManager } from '../../allocator/lease/assigned/assigned-lease-manager.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import { LeaseManager } from '../../allocator/lease/lease-manager.ts';
 import type { LeaseAttributes, LeaseSubnets } from '../../allocator/lease.ts';
@@ -26,6 +26,7 @@ import { WireguardMonitor, type WireguardMonitorOptions } from '../overlay/wireg
 import { HOST } from '../reconciler/desired-state.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { PeerLiveness, type PeerLivenessOptions } from '../probe/liveness.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { factsOf, identityOf, type NodeState } from './node-state.ts';
 
@@ -52,7 +53,7 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly formerNetworks?: readonly Cidr[];
   readonly log: Logger;
   readonly limit: LogRateLimit;
-  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
+  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload' | 'liveness'>;
   /** Something that readiness or status depend on changed. */
   readonly onChange: () => void;
   /** A run of the reconciler ended. */
@@ -80,6 +81,14 @@ export function createOffloadController(
 ): ChecksumOffloadController {
   const intervalMs = options.probeIntervalSec * 1000;
   return new ChecksumOffloadController({ ...parts, clock, kernel, log, native, intervalMs });
+}
+
+export function createLiveness(
+  { clock, log, native, options }: OverlayNodeOptions,
+  parts: Pick<PeerLivenessOptions, 'reconciler' | 'backend' | 'peers' | 'onChange'>,
+): PeerLiveness {
+  const intervalMs = options.livenessIntervalSec * 1000;
+  return new PeerLiveness({ ...parts, clock, log, native, intervalMs });
 }
 
 export function createOverlay(

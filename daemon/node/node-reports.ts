@@ -13,6 +13,8 @@ import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Logger } from '../log/log.ts';
 import { logReconcilerEvent } from '../log/reconciler-log.ts';
 import type { ChecksumStatus } from '../probe/checksum-probe-loop.ts';
+import { livenessMessage } from '../probe/liveness-problems.ts';
+import type { Liveness } from '../probe/liveness-state.ts';
 import type { ReconcilerEvent } from '../reconciler/events.ts';
 
 export interface NodeReportsDeps {
@@ -20,8 +22,11 @@ export interface NodeReportsDeps {
   readonly limit: LogRateLimit;
   readonly router: ForwardingSetup;
   readonly kernel: Kernel;
-  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload'>;
+  readonly events: Pick<EventPublisher, 'lease' | 'reconciler' | 'offload' | 'liveness'>;
 }
+
+/** Lines of one kind in a minute. */
+const MAX_PEERS_LOGGED = 10;
 
 export class NodeReports {
   readonly #deps: NodeReportsDeps;
@@ -43,6 +48,21 @@ export class NodeReports {
   /** @param status - what probes found; unset if nothing. */
   offload(family: Family, status: ChecksumStatus | undefined): void {
     if (status !== undefined) this.#deps.events.offload(family, status);
+  }
+
+  /** A peer answers again, or ceased to. Many may do so at once. */
+  liveness(key: string, { state, answeredMs }: Liveness): void {
+    const { events, limit, log } = this.#deps;
+    events.liveness(key, state);
+    const suppressed = limit.take(`liveness ${state}`, MAX_PEERS_LOGGED);
+    if (suppressed === undefined) return;
+    const fields = {
+      peer: key,
+      ...(answeredMs === undefined && { hasAnswered: false }),
+      ...(suppressed > 0 && { suppressed }),
+    };
+    if (state === 'reachable') log.info(livenessMessage(state), fields);
+    else log.warn(livenessMessage(state), fields);
   }
 
   userspaceFallback(type: BackendType, message: string): void {

@@ -11,6 +11,7 @@ import {
   type DatapathMode,
   type Datapaths,
 } from '../host/datapath-mode.ts';
+import { withExtension } from '../host/extension-startup.ts';
 import { configForHost, type HostConfig } from '../host/family-choice.ts';
 import { sameFacts, type HostSnapshot } from '../host/host-facts.ts';
 
@@ -21,6 +22,8 @@ export interface NodeState {
   readonly datapaths: Datapaths;
   /** Families in which devices compute wrong checksums. */
   readonly badOffloadFamilies: readonly Family[];
+  /** What the PreStartupCommand of the backend extension printed; unset without one. */
+  readonly extensionData?: string | undefined;
 }
 
 export type NodeEvent =
@@ -30,6 +33,7 @@ export type NodeEvent =
       readonly host: HostConfig;
       readonly snapshot: HostSnapshot;
       readonly datapaths: Datapaths;
+      readonly extensionData?: string | undefined;
     }
   | { readonly kind: 'host-read'; readonly snapshot: HostSnapshot }
   | { readonly kind: 'offload-probed'; readonly badFamilies: readonly Family[] }
@@ -59,16 +63,19 @@ export function initialNodeState(
   config: NetworkConfig,
   snapshot: HostSnapshot,
   datapaths: Datapaths,
+  extensionData?: string,
 ): NodeState {
   const host = configForHost(config, snapshot.facts, snapshot.missingIpv6);
-  return { host, snapshot, datapaths, badOffloadFamilies: [] };
+  return { host, snapshot, datapaths, badOffloadFamilies: [], extensionData };
 }
 
 export function next(state: NodeState, event: NodeEvent): NodeTransition {
   switch (event.kind) {
     case 'config-applied': {
       const { host, snapshot, datapaths } = event;
-      return withHost({ ...state, snapshot, datapaths }, host);
+      // A transport that this host leaves keeps what it published.
+      const extensionData = event.extensionData ?? state.extensionData;
+      return withHost({ ...state, snapshot, datapaths, extensionData }, host);
     }
     case 'host-read':
       return onHostRead(state, event.snapshot);
@@ -126,10 +133,10 @@ function withHost(state: NodeState, host: HostConfig): NodeTransition {
 // ---- queries ----
 
 /** Facts about the host, with what was decided and found out about it. */
-export function factsOf({ snapshot, badOffloadFamilies, datapaths }: NodeState): HostFacts {
+export function factsOf({ snapshot, badOffloadFamilies, datapaths, extensionData }: NodeState): HostFacts {
   const { facts } = snapshot;
   const known = badOffloadFamilies.length === 0 ? facts : { ...facts, badOffloadFamilies };
-  return withDatapaths(known, datapaths);
+  return withExtension(withDatapaths(known, datapaths), extensionData);
 }
 
 /** The identity of this node in the registry. */

@@ -18,6 +18,8 @@ import type { ChecksumOffloadController } from '../overlay/checksum-offload-cont
 import type { OverlayController } from '../overlay/overlay-controller.ts';
 import type { WireguardMonitor } from '../overlay/wireguard-monitor.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
+import type { PeerLiveness } from '../probe/liveness.ts';
+import type { Liveness } from '../probe/liveness-state.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
 import type { ReconcilerEvent } from '../reconciler/events.ts';
 import { checkPrerequisites } from '../host/prerequisites.ts';
@@ -26,6 +28,7 @@ import type { ConfigRejection } from './config-watcher.ts';
 import { HostWatcher } from './host-watcher.ts';
 import {
   createLeaseManager,
+  createLiveness,
   createOffloadController,
   createOverlay,
   createSubnetFile,
@@ -58,6 +61,7 @@ export class OverlayNode {
   readonly subnetFile: NodeSubnetFile;
   readonly offload: ChecksumOffloadController;
   readonly wireguard: WireguardMonitor;
+  readonly liveness: PeerLiveness;
   readonly #options: OverlayNodeOptions;
   readonly #overlay: OverlayController;
   readonly #hostWatcher: HostWatcher;
@@ -70,7 +74,7 @@ export class OverlayNode {
   constructor(options: OverlayNodeOptions) {
     const { clock, config, kernel, snapshot } = options;
     this.#options = options;
-    this.#state = initialNodeState(config, snapshot, options.datapaths);
+    this.#state = initialNodeState(config, snapshot, options.datapaths, options.extensionData);
     this.#reports = new NodeReports(options);
     this.reconciler = new Reconciler({
       kernel,
@@ -89,6 +93,12 @@ export class OverlayNode {
       reconciler: this.reconciler,
       isHurried: () => this.#overlay.awaitsHandshakes,
       onHandshake: () => this.#overlay.onHandshake(),
+    });
+    this.liveness = createLiveness(options, {
+      reconciler: this.reconciler,
+      backend: () => this.#state.host.config.backend.type,
+      peers: () => this.leaseManager.peers,
+      onChange: (key, liveness) => this.#onLiveness(key, liveness),
     });
     this.#overlay = createOverlay(options, this.#state, {
       reconciler: this.reconciler,
@@ -118,6 +128,7 @@ export class OverlayNode {
     });
     this.offload.start();
     this.wireguard.start();
+    this.liveness.start();
     // Changes since the choice of the interface caused no notification.
     this.#hostWatcher.request();
   }
@@ -223,6 +234,7 @@ export class OverlayNode {
     this.leaseManager.stop();
     this.offload.stop();
     this.wireguard.stop();
+    this.liveness.stop();
     this.#overlay.stop();
     this.#hostWatcher.stop();
     const stopped = Promise.all([this.subnetFile.stop(), this.reconciler.stop()]);
@@ -249,6 +261,11 @@ export class OverlayNode {
   #onOffload(family: Family): void {
     this.#reports.offload(family, this.offload.statuses.get(family));
     this.#dispatch({ kind: 'offload-probed', badFamilies: this.offload.badFamilies });
+  }
+
+  #onLiveness(key: string, liveness: Liveness): void {
+    this.#reports.liveness(key, liveness);
+    this.#options.onChange();
   }
 
   #onLeaseEvent(event: LeaseEvent): void {

@@ -75,6 +75,18 @@ describe('readiness', () => {
     ['the backend cannot work', { error: 'eth0 has no IPv4 address' }, false, /eth0 has no IPv4/],
     ['a peer is reported', { summary: { inSync: 8, errors: 1 } }, true, /^1 of 9 peers cannot be programmed/],
     ['the registry is away', { isConnected: false }, true, /not reachable/],
+    [
+      'a write fails',
+      { leaseManager: { lastError: new Error('PATCH: forbidden') } },
+      true,
+      /^a write to the registry failed and is tried again: PATCH: forbidden$/,
+    ],
+    [
+      'a write fails as the registry is away',
+      { isConnected: false, leaseManager: { lastError: new Error('PATCH: refused') } },
+      true,
+      /^the registry is not reachable; .*in force$/,
+    ],
   ];
   for (const [name, changes, isReady, reason] of cases)
     it(`is ${isReady ? 'there' : 'not there'} while ${name}`, () => {
@@ -119,12 +131,12 @@ describe('status line', () => {
   const cases: readonly [ReadinessParts, string][] = [
     [{ phase: 'waiting for the registry' }, 'waiting for the registry'],
     [parts({ leaseManager: { own: undefined } }), 'acquiring a lease'],
-    [parts(), '10.5.72.0/24, 9 peers in sync'],
+    [parts(), '10.5.72.0/24, 9 peers programmed'],
     [
       parts({ summary: { inSync: 6, pending: 2, errors: 1 } }),
-      '10.5.72.0/24, 6 peers in sync, 2 pending, 1 in error',
+      '10.5.72.0/24, 6 peers programmed, 2 pending, 1 in error',
     ],
-    [parts({ leaseManager: { own: both } }), '10.5.72.0/24, fd00:0:0:1::/64, 9 peers in sync'],
+    [parts({ leaseManager: { own: both } }), '10.5.72.0/24, fd00:0:0:1::/64, 9 peers programmed'],
   ];
   for (const [state, text] of cases) it(text, () => assert.equal(statusLine(state), text));
 });

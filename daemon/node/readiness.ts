@@ -28,6 +28,8 @@ export interface ReadinessParts {
   readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
   /** Peers that answer no WireGuard handshake. Absent means none. */
   readonly silentPeers?: number;
+  /** One line each about peers that do not answer. */
+  readonly livenessProblems?: readonly string[];
   /** Why container runtimes do not use the conflist. */
   readonly conflistProblem?: string | undefined;
 }
@@ -65,8 +67,11 @@ export function readinessOf(parts: ReadinessParts): Readiness {
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
   if (parts.silentPeers !== undefined && parts.silentPeers > 0)
     notes.push(`${parts.silentPeers} of ${peers} peers answer no WireGuard handshake: see weft peers`);
+  notes.push(...(parts.livenessProblems ?? []));
   if (registryCache?.isConnected === false)
     notes.push(`the registry is not reachable${cause}; the peers known last${sinceOf(parts)} are in force`);
+  else if (leaseManager.isHeld && leaseManager.lastError !== undefined)
+    notes.push(`a write to the registry failed and is tried again: ${leaseManager.lastError.message}`);
   return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
 }
 
@@ -80,14 +85,14 @@ function leaseError({ state, lastError }: NonNullable<ReadinessParts['leaseManag
   return `the lease is ${state}${lastError === undefined ? '' : `: ${lastError.message}`}`;
 }
 
-/** For example `10.5.72.0/24, 9 peers in sync`. */
+/** For example `10.5.72.0/24, 9 peers programmed`. */
 export function statusLine(parts: ReadinessParts): string {
   const { leaseManager, reconciler } = parts;
   const own = leaseManager?.own;
   if (!own || !reconciler) return parts.phase;
   const { inSync, pending, errors } = reconciler.summary();
   const counts = [
-    `${inSync} peers in sync`,
+    `${inSync} peers programmed`,
     pending > 0 && `${pending} pending`,
     errors > 0 && `${errors} in error`,
   ];

@@ -214,6 +214,12 @@ export const DAEMON_FLAGS = {
     bound: [0, DAY_SEC],
     help: 'With vxlan: how often to probe peers for checksums that network devices compute wrongly ("TxChecksumOffload": "auto"); 0 means never.',
   },
+  'liveness-interval': {
+    type: 'duration-seconds',
+    default: 15,
+    bound: [0, DAY_SEC],
+    help: 'How often to probe each peer with an ICMP echo for whether it is alive; 0 means never.',
+  },
   userspace: {
     type: 'string',
     default: '',

@@ -41,6 +41,8 @@ export interface DaemonOptions {
   readonly migrationTimeoutSec: number;
   /** Interval of the checksum probes, 0..86400; 0 means never. */
   readonly probeIntervalSec: number;
+  /** Interval of the echoes to each peer, 0..86400; 0 means never. */
+  readonly livenessIntervalSec: number;
   /** Whether VXLAN runs in userspace on this host; unset follows the network config. */
   readonly userspace?: boolean | 'auto';
   /** Parameters of the userspace packet path. */
@@ -121,6 +123,7 @@ function parseOptions(
     setsSysctls: !values['no-sysctl'],
     migrationTimeoutSec: values['migration-timeout'],
     probeIntervalSec: values['probe-interval'],
+    livenessIntervalSec: values['liveness-interval'],
     ...parseUserspace(values),
     tuning: parseTuning(values, findings),
     health: parseListener('healthz', values, findings),

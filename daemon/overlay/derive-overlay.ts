@@ -11,7 +11,7 @@ import {
   type PeerState,
 } from '../../backends/backend.ts';
 import { deriveBlackholes } from '../../backends/blackhole-route.ts';
-import { deriveFirewall, deriveForwarding } from '../../backends/firewall.ts';
+import { deriveFirewall, deriveForwarding } from '../../backends/firewall/firewall.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import type { HostConfig } from '../host/family-choice.ts';
 import { formatSubnetEnv } from '../subnet-file/subnet-env.ts';
@@ -76,11 +76,12 @@ function transportAttributes(
 export function deriveContexts(inputs: OverlayInputs, { subnets }: OwnLease): TransportContexts {
   const { host, facts, migration } = inputs;
   const isMigrating = migration.known.length > 1;
+  const hasCommands = isMigrating && migration.known.some(({ type }) => type === 'extension');
   return new Map(
     receivedBy(migration).map((transport) => {
       const config = configFor(migration, host.config, transport);
       const own = { subnets, attributes: transportAttributes(inputs, transport) };
-      return [transport.id, { config, host: facts, own, ...(isMigrating && { isMigrating }) }];
+      return [transport.id, { config, host: facts, own, ...(isMigrating && { isMigrating, hasCommands }) }];
     }),
   );
 }

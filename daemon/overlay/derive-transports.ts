@@ -16,7 +16,14 @@ export function ownershipFor(contexts: readonly Pick<BackendContext, 'config' | 
   const [first] = all;
   if (first === undefined) throw new RangeError('Cannot derive ownership without a transport');
   const networks = all.find((one) => one.networks.length > 0)?.networks ?? [];
-  return { ...first, networks, devices: [...new Set(all.flatMap(({ devices }) => devices))] };
+  const hasCommands = all.some((one) => one.hasCommands === true);
+  return {
+    ...first,
+    // Commands make routes of flannel's shape: subnet length 0 is that of no host.
+    networks: hasCommands ? networks.map(({ network }) => ({ network, subnetLength: 0 })) : networks,
+    devices: [...new Set(all.flatMap(({ devices }) => devices))],
+    ...(hasCommands && { hasCommands }),
+  };
 }
 
 /**
@@ -52,7 +59,7 @@ export function derivePeerFor(
   const beside = contexts
     .filter((context) => context !== chosen)
     .flatMap((context): readonly KernelObject[] => deriveAs(context, peer).objects)
-    .filter(({ kind }) => kind !== 'route');
+    .filter(({ kind }) => kind !== 'route' && kind !== 'command');
   return beside.length === 0 ? state : { ...state, objects: [...state.objects, ...beside] };
 }
 

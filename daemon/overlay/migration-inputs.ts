@@ -1,5 +1,5 @@
 // What leases, config and facts about the host make of the state of a migration. Pure.
-import type { BackendConfig } from '../../allocator/config/config.ts';
+import type { BackendConfig, ExtensionConfig } from '../../allocator/config/config.ts';
 import { DEFAULT_BACKEND, DEFAULT_WIREGUARD } from '../../allocator/config/config-parse.ts';
 import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
 import {
@@ -26,6 +26,16 @@ import {
 } from './migration-state.ts';
 
 const MAX_KNOWN = 5;
+/** Only a config has the commands. */
+const NO_COMMANDS: ExtensionConfig = {
+  type: 'extension',
+  preStartupCommand: '',
+  postStartupCommand: '',
+  shutdownCommand: '',
+  subnetAddCommand: '',
+  subnetRemoveCommand: '',
+  isShell: false,
+};
 
 // ---------------------------------------------------------------------------------------
 
@@ -207,7 +217,10 @@ function backendFor(
     if (published !== undefined) return inPublishedSlot(backend, published);
     return { ...backend, slot: freeSlot(known.map((transport) => transport.backend)) };
   }
-  return type === 'udp' ? { type, port: port!, userspace: 'auto' } : { type };
+  if (type === 'udp') return { type, port: port!, userspace: 'auto' };
+  if (type === 'ipip') return { type, directRouting: 'directRouting' in like && like.directRouting };
+  if (type === 'tencent-vpc') return { type, accessKeyId: '', accessKeySecret: undefined };
+  return type === 'extension' ? NO_COMMANDS : { type };
 }
 
 /** A device that this host has already keeps its name and port, which its lease names. */

@@ -157,8 +157,7 @@ export function weftAttributesOf(state: MigrationState): LeaseAttributes['weft']
 
 function toLegacy(transport: LocalTransport): LegacyTransport {
   const port = publishedPort(transport);
-  const hasData = transport.type === 'vxlan' || transport.type === 'wireguard';
-  const { backendData, backendV6Data } = hasData ? (transport.attributes ?? {}) : {};
+  const { backendData, backendV6Data } = hasBackendData(transport) ? (transport.attributes ?? {}) : {};
   const { keyEpoch } = transport;
   return {
     backendType: transport.type === 'udp' ? '' : transport.type,
@@ -167,6 +166,10 @@ function toLegacy(transport: LocalTransport): LegacyTransport {
     ...(port !== undefined && { port }),
     ...(keyEpoch !== undefined && { keyEpoch }),
   };
+}
+
+function hasBackendData({ type }: LocalTransport): boolean {
+  return type === 'vxlan' || type === 'extension';
 }
 
 /**

@@ -15,6 +15,8 @@ const MIGRATION_INTERVAL_MS = 200;
 export interface WireguardPeerView extends WireguardPeerMessage {
   /** This host sends to it, and no handshake has been answered for the life of a session. */
   readonly isSilent: boolean;
+  /** When it was read; unset before the first handshake. */
+  readonly handshakeAgeMs?: number;
 }
 
 export interface WireguardMonitorOptions {
@@ -111,12 +113,22 @@ export class WireguardMonitor implements Handshakes {
       for (const peer of (await kernel.readWireguard(dev))?.peers ?? []) {
         const key = `${dev} ${peer.publicKey}`;
         if (peer.lastHandshakeMs > 0) this.#answered.add(key);
-        peers.set(key, { ...peer, isSilent: hasFallenSilent(peer, this.#peers.get(key), wallMs()) });
+        peers.set(key, viewOf(peer, this.#peers.get(key), wallMs()));
       }
     this.#peers = peers;
     // A key that is gone may come back with another host behind it.
     for (const key of this.#answered) if (!peers.has(key)) this.#answered.delete(key);
   }
+}
+
+function viewOf(
+  peer: WireguardPeerMessage,
+  before: WireguardPeerView | undefined,
+  nowMs: number,
+): WireguardPeerView {
+  const isSilent = hasFallenSilent(peer, before, nowMs);
+  const handshakeAgeMs = Math.max(0, nowMs - peer.lastHandshakeMs);
+  return { ...peer, isSilent, ...(peer.lastHandshakeMs > 0 && { handshakeAgeMs }) };
 }
 
 /** A peer that nothing is sent to need not answer: initiations count as sent, too. */

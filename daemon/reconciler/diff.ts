@@ -1,6 +1,6 @@
 // The steps from the actual to the desired state, as data. Pure. Order: links, IPv6 on them,
 // addresses, sysctls, features, firewall rules, FDB entries, neighbours, WireGuard peers, tunnels and
-// routes are set; then unwanted
+// routes are set, commands run; then unwanted
 // objects are removed in reverse order. So a route is set after all that it needs, and removed
 // before it. The FDB entry precedes the neighbour because a peer's new MAC address must be known
 // before packets carry it.
@@ -41,6 +41,8 @@ const SET_ORDER: readonly Stage[] = [
   'wireguard-peer',
   'tunnel',
   'route',
+  'command',
+  'cloud-route',
 ];
 
 /** Steps that make `actual` equal to `desired`; empty if it is. */
@@ -197,6 +199,7 @@ function isReplaced(want: LinkObject, have: LinkObject, { replaceLinks }: DiffOp
 export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
   if (want.type === 'tun')
     return have.type === 'tun' && PATH_FIELDS.every((name) => want[name] === have[name]);
+  if (want.type === 'ipip') return have.type === 'ipip';
   if (want.type === 'fou')
     return have.type === 'fou' && FOU_FIELDS.every((name) => want[name] === have[name]);
   // Key and port change in place; peers follow the one by the registry, the other by packets.

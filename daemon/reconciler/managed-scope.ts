@@ -46,12 +46,15 @@ export class ManagedScope {
     if (this.#current === undefined) return;
     const all = [this.#current, ...this.#former];
     const networks = new Map(
-      all.flatMap((each) => each.networks.map((one) => [`${one.network} ${one.subnetLength}`, one])),
+      (this.#current.hasCommands === true ? [this.#current] : all).flatMap((each) =>
+        each.networks.map((one) => [`${one.network} ${one.subnetLength}`, one]),
+      ),
     );
     this.#union = {
       devices: [...new Set(all.flatMap(({ devices }) => devices))],
       networks: [...networks.values()],
       interface: this.#current.interface,
+      ...(all.some(({ hasCommands }) => hasCommands === true) && { hasCommands: true }),
     };
   }
 }

@@ -4,8 +4,8 @@ import type { KernelObject } from '../../backends/kernel-state.ts';
 const DEVICE_SYSCTL = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//;
 
 /**
- * Name of the device that `object` is or is on; unset for a global sysctl, a blackhole route and
- * the firewall.
+ * Name of the device that `object` is or is on; unset for a global sysctl, a blackhole route,
+ * the firewall, commands and routes of a cloud.
  */
 export function deviceOf(object: KernelObject): string | undefined {
   switch (object.kind) {
@@ -14,6 +14,8 @@ export function deviceOf(object: KernelObject): string | undefined {
     case 'sysctl':
       return DEVICE_SYSCTL.exec(object.path)?.[1];
     case 'firewall':
+    case 'command':
+    case 'cloud-route':
       return undefined;
     case 'address':
     case 'feature':

@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import { parseEnvFile } from '../../lib/env-file.ts';
-import { startHookProcess, type HookOutcome, type HookProcess } from './hook-process.ts';
+import { startProcessGroup, type ProcessGroup, type RunOutcome } from '../../lib/process-group.ts';
 import type { Logger } from '../log/log.ts';
 import { writeSubnetFile } from './subnet-file.ts';
 
@@ -17,7 +17,7 @@ import { writeSubnetFile } from './subnet-file.ts';
 export interface ChangeHookView {
   readonly isRunning: boolean;
   /** Finished runs by outcome. */
-  readonly counts: Readonly<Record<HookOutcome, number>>;
+  readonly counts: Readonly<Record<RunOutcome, number>>;
 }
 
 export interface ChangeHookOptions {
@@ -31,12 +31,12 @@ export interface ChangeHookOptions {
 
 export class ChangeHook implements ChangeHookView {
   readonly #options: ChangeHookOptions;
-  readonly #counts: Record<HookOutcome, number> = { ok: 0, failed: 0, timeout: 0 };
+  readonly #counts: Record<RunOutcome, number> = { ok: 0, failed: 0, timeout: 0 };
   readonly #loop: ControlLoop;
   /** Content of the last run. */
   #lastNotified = '';
   #content: string | undefined;
-  #process: HookProcess | undefined;
+  #process: ProcessGroup | undefined;
   #isStopped = false;
 
   constructor(options: ChangeHookOptions) {
@@ -48,7 +48,7 @@ export class ChangeHook implements ChangeHookView {
     return this.#process !== undefined;
   }
 
-  get counts(): Readonly<Record<HookOutcome, number>> {
+  get counts(): Readonly<Record<RunOutcome, number>> {
     return this.#counts;
   }
 
@@ -89,7 +89,7 @@ export class ChangeHook implements ChangeHookView {
     const env = hookEnvironment(subnetFile, this.#lastNotified, text);
     log.info('subnet.env changed: running the command of --on-change', { changed: env['WEFT_CHANGED'] });
     const startedMs = performance.now();
-    this.#process = startHookProcess({ args, env, timeoutMs });
+    this.#process = startProcessGroup({ args, env, timeoutMs, setting: '--on-change' });
     const { outcome, message, output } = await this.#process.ended;
     this.#process = undefined;
     if (this.#isStopped) return;

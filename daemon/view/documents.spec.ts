@@ -289,7 +289,7 @@ describe('the status document', () => {
       dropRxVni: 9n,
     };
     const states = {
-      flannel0: { counters, decapDevice: 'weft-rx7a' },
+      flannel0: { counters, decapDevice: 'weft-rx7a', joinDevice: 'weft-rj7a' },
       'flannel-v6.0': { counters: {}, bpfDisabledReason: 'the underlay is IPv6' },
     };
     const packetPath = {
@@ -300,6 +300,7 @@ describe('the status document', () => {
       {
         device: 'flannel0',
         decapDevice: 'weft-rx7a',
+        joinDevice: 'weft-rj7a',
         rxPackets: 6,
         kernelRxPackets: 5,
         kernelDecapPackets: 4,

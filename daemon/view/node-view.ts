@@ -17,6 +17,7 @@ import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { WireguardMonitor, WireguardPeerView } from '../overlay/wireguard-monitor.ts';
 import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-status.ts';
 import type { ProbeHistory } from '../probe/probe-history.ts';
+import type { LivenessView } from '../probe/liveness.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { ChangeHookView } from '../subnet-file/change-hook.ts';
 
@@ -44,7 +45,9 @@ export interface NodeView {
   readonly offload: OffloadView | undefined;
   /** What WireGuard knows of peers; empty without a device of it. */
   readonly wireguard?: WireguardMonitorView | undefined;
-  /** The last probe of each peer. */
+  /** Whether peers answer; unset without probes. */
+  readonly liveness: LivenessView | undefined;
+  /** The last probe of each peer by `weft ping`. */
   readonly probes: Pick<ProbeHistory, 'get' | 'summary'>;
   /** Unset without the addon. */
   readonly packetPath: PacketPathView | undefined;

@@ -8,7 +8,7 @@ import { renderObject } from '../../backends/render.ts';
 import { isInSync } from '../reconciler/diff.ts';
 import type { NodeView, ReconcilerView } from './node-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
-import type { ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/index.ts';
+import type { LivenessV1, ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/index.ts';
 import { wallTime } from './wall-time.ts';
 import { silenceReason, wireguardOf } from './wireguard-view.ts';
 
@@ -30,6 +30,7 @@ const MODES: Readonly<Record<PeerState['mode'], ModeV1>> = {
   tunnel: 'kernel',
   direct: 'direct',
   userspace: 'userspace',
+  command: 'command',
   none: 'none',
   error: 'error',
 };
@@ -42,7 +43,6 @@ interface PeerInputs {
 
 function peerOf(lease: Lease, { daemon, reconciler, traffic }: PeerInputs): PeerV1[] {
   const { key, subnets, attributes, isReservation } = lease;
-  const probe = probeOf(daemon, lease);
   const status = reconciler.peerStatus(key);
   if (status === undefined) return [];
   const { publicIp, publicIpv6 } = attributes;
@@ -51,6 +51,7 @@ function peerOf(lease: Lease, { daemon, reconciler, traffic }: PeerInputs): Peer
   const wireguard = wireguardOf(objects.values(), daemon.wireguard, Date.now());
   const reason = status.reason ?? (wireguard && silenceReason(wireguard));
   const isSilent = status.state === 'in-sync' && wireguard?.isSilent === true;
+  const [liveness, probe] = [livenessOf(daemon, lease), probeOf(daemon, lease)];
   const counted = traffic.get(subnets.ipv4 ?? subnets.ipv6 ?? '');
   return [
     {
@@ -67,9 +68,22 @@ function peerOf(lease: Lease, { daemon, reconciler, traffic }: PeerInputs): Peer
       isReservation,
       ...(counted && { traffic: counted }),
       ...(wireguard && { wireguard }),
+      ...(liveness && { liveness }),
       ...(probe && { probe }),
     },
   ];
+}
+
+function livenessOf({ liveness }: NodeView, { key }: Lease): LivenessV1 | undefined {
+  const found = liveness?.of(key);
+  if (found === undefined) return undefined;
+  const { state, sinceMs, answeredMs, rttMs } = found;
+  return {
+    state,
+    since: wallTime(sinceMs),
+    ...(answeredMs !== undefined && { answeredAt: wallTime(answeredMs) }),
+    ...(rttMs !== undefined && { rttMs }),
+  };
 }
 
 function probeOf({ probes }: NodeView, { key }: Lease): ProbeV1 | undefined {

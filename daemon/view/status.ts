@@ -24,6 +24,7 @@ export function statusOf(daemon: NodeView): StatusV1 {
   const { peers = 0, inSync = 0, pending = 0, errors = 0 } = daemon.reconciler?.summary() ?? {};
   const [network, chosen] = [networkOf(daemon), interfaceOf(daemon)];
   const [lease, kernel] = [leaseOf(daemon), kernelOf(daemon)];
+  const liveness = daemon.options.livenessIntervalSec > 0 ? daemon.liveness?.counts() : undefined;
   return {
     version: CONTROL_VERSION,
     at: wallTime(daemon.clock.nowMs()),
@@ -43,7 +44,7 @@ export function statusOf(daemon: NodeView): StatusV1 {
     registry: registryOf(daemon),
     ...(kernel && { kernel }),
     ...(daemon.conflist && { conflist: daemon.conflist.status }),
-    peers: { total: peers, inSync, pending, errors },
+    peers: { total: peers, inSync, pending, errors, ...(liveness && { liveness }) },
   };
 }
 

@@ -4,8 +4,12 @@ import { existsSync, readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { INSIDE } from '../daemon-command.ts';
 
 export const ADMIN_TOKEN = 'admin-of-the-suite';
+/** Of an API server in a lab, inside the sandbox. */
+export const FOLDER = `${INSIDE}/api`;
+export const KUBECONFIG = `${FOLDER}/kubeconfig`;
 
 export interface ApiServerPlace {
   /** Folder for keys and certificates, which exists. As the server sees it. */

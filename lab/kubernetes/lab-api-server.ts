@@ -3,11 +3,9 @@ import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { INSIDE } from '../daemon-command.ts';
 import type { Lab } from '../lab.ts';
 import { ETCD_ADDRESS, ETCD_URL } from '../topology.ts';
-import { ADMIN_TOKEN, apiServerCommand, writeServerFiles } from './api-server.ts';
+import { ADMIN_TOKEN, apiServerCommand, FOLDER, KUBECONFIG, writeServerFiles } from './api-server.ts';
 
 const PORT = 6443;
-export const FOLDER = `${INSIDE}/api`;
-export const KUBECONFIG = `${FOLDER}/kubeconfig`;
 
 /** An API server that runs in namespace `etcd` of a lab. */
 export interface LabApiServer {

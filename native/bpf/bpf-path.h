@@ -36,6 +36,7 @@ struct weft_bpf_path_settings {
   bool inherits_dscp;
   bool avoids_links; /* attach by filters (filter.h) also where the kernel has TCX */
   bool use_decap;    /* receive TCP through the decapsulating device (decap.h) where the kernel has VXLAN */
+  bool use_join;     /* receive TCP through the joining pair (join.h) from peers that send no super-packets */
 };
 
 /*
@@ -71,6 +72,9 @@ void weft_bpf_path_remove_route(struct weft_bpf_path *bpf, unsigned family, cons
 
 /* Name of the decapsulating device in use; empty: none. */
 const char *weft_bpf_path_decap_name(const struct weft_bpf_path *bpf);
+
+/* Name of the receiving end of the joining pair in use; empty: none. */
+const char *weft_bpf_path_join_name(const struct weft_bpf_path *bpf);
 
 /* Counters of the fast path: of all routes, and of one. Zero without BPF. */
 struct weft_bpf_counts weft_bpf_path_totals(const struct weft_bpf_path *bpf);

@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 folder=.build/bpf
 kernel=native/bpf/kernel
-sources="$kernel/overlay.bpf.c $kernel/headers.h $kernel/ipv6.h $kernel/shared.h"
+sources="$kernel/overlay.bpf.c $kernel/decap-frame.h $kernel/headers.h $kernel/inner.h $kernel/ipv4.h $kernel/ipv6.h $kernel/join.h $kernel/outer.h $kernel/shared.h"
 mkdir -p "$folder"
 clang -O2 -target bpf -Wall -Wextra -Werror -I"/usr/include/$(uname -m)-linux-gnu" -c native/bpf/kernel/overlay.bpf.c -o "$folder/overlay.o"
 

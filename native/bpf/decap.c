@@ -4,16 +4,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "own-device.h"
 #include "rtnetlink.h"
 
-/* Two names a TUN device: that of this process and that of the process before. */
-static const char suffixes[] = {'a', 'b'};
+static const char KIND[] = WEFT_OWN_DEVICE_PREFIX "rx";
 
 enum {
   ATTEMPTS = 4,        /* another socket can take the port first */
@@ -21,10 +20,6 @@ enum {
 };
 
 /* --- Devices --- */
-
-static void write_name(char *name, unsigned tun_index, char suffix) {
-  snprintf(name, IF_NAMESIZE, "weft-rx%u%c", tun_index % 1000000, suffix);
-}
 
 static uint16_t find_free_port(bool is_ipv6) {
   struct sockaddr_in6 address = {.sin6_family = is_ipv6 ? AF_INET6 : AF_INET};
@@ -36,13 +31,11 @@ static uint16_t find_free_port(bool is_ipv6) {
   return address.sin6_port; /* the same offset in both families */
 }
 
-/* No other host can guess VNI and address, and no packet on the underlay has them. */
+/* No other host can guess the VNI, and no packet on the underlay has it. */
 static int choose_identity(struct weft_decap *decap, bool is_ipv6) {
-  uint8_t random[sizeof(decap->mac) + 3];
+  uint8_t random[3];
   if (getrandom(random, sizeof(random), 0) != sizeof(random)) return -EIO;
-  memcpy(decap->mac, random, sizeof(decap->mac));
-  decap->mac[0] = (uint8_t)((decap->mac[0] & 0xfc) | 2); /* locally administered unicast */
-  const uint32_t vni = (uint32_t)random[6] << 16 | (uint32_t)random[7] << 8 | random[8];
+  const uint32_t vni = (uint32_t)random[0] << 16 | (uint32_t)random[1] << 8 | random[2];
   decap->vni = htonl((vni == 0 ? 1 : vni) << 8);
   decap->port = find_free_port(is_ipv6);
   return decap->port == 0 ? -EADDRNOTAVAIL : 0;
@@ -56,14 +49,14 @@ static void put_ipv6(struct weft_rtnl_request *request) {
   weft_rtnl_put(request, IFLA_VXLAN_UDP_ZERO_CSUM6_RX, &yes, sizeof(yes));
 }
 
-static int create(const struct weft_decap *decap, bool is_ipv6) {
+static int create(const struct weft_decap *decap, const uint8_t *mac, bool is_ipv6) {
   struct weft_rtnl_request request;
   const struct ifinfomsg link = {.ifi_flags = IFF_UP | IFF_NOARP, .ifi_change = IFF_UP | IFF_NOARP};
   const uint32_t vni = ntohl(decap->vni) >> 8, lower = decap->tun_index, mtu = WITHOUT_IPV6;
   const uint8_t no = 0;
   weft_rtnl_begin(&request, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &link, sizeof(link));
   weft_rtnl_put(&request, IFLA_IFNAME, decap->name, strlen(decap->name) + 1);
-  weft_rtnl_put(&request, IFLA_ADDRESS, decap->mac, sizeof(decap->mac));
+  weft_rtnl_put(&request, IFLA_ADDRESS, mac, 6);
   weft_rtnl_put(&request, IFLA_MTU, &mtu, sizeof(mtu));
   struct rtattr *info = weft_rtnl_put(&request, IFLA_LINKINFO, NULL, 0);
   weft_rtnl_put(&request, IFLA_INFO_KIND, "vxlan", sizeof("vxlan"));
@@ -78,37 +71,21 @@ static int create(const struct weft_decap *decap, bool is_ipv6) {
   return weft_rtnl_send(&request);
 }
 
-static void remove_device(const char *name) {
-  struct weft_rtnl_request request;
-  const struct ifinfomsg link = {.ifi_index = (int)if_nametoindex(name)};
-  weft_rtnl_begin(&request, RTM_DELLINK, 0, &link, sizeof(link));
-  if (link.ifi_index != 0) weft_rtnl_send(&request);
-}
-
 static bool exists(const struct weft_decap *decap, unsigned tun_index) {
   return decap->index != 0 && decap->tun_index == tun_index && if_nametoindex(decap->name) == decap->index;
 }
 
-/* The first free name. Both are taken only if two processes died before they removed theirs. */
-static void choose_name(struct weft_decap *decap) {
-  for (unsigned at = 0; at < sizeof(suffixes); at++) {
-    write_name(decap->name, decap->tun_index, suffixes[at]);
-    if (if_nametoindex(decap->name) == 0) return;
-  }
-  remove_device(decap->name);
-}
-
-int weft_decap_open(struct weft_decap *decap, unsigned tun_index, bool is_ipv6) {
+int weft_decap_open(struct weft_decap *decap, unsigned tun_index, const uint8_t *mac, bool is_ipv6) {
   int error = -EADDRINUSE;
   if (exists(decap, tun_index)) return 0;
   decap->index = 0;
   if (decap->is_unavailable) return -EOPNOTSUPP;
   if (tun_index == 0) return -ENODEV;
   decap->tun_index = tun_index;
-  choose_name(decap);
+  weft_own_device_name(decap->name, KIND, tun_index, weft_own_device_choose(KIND, tun_index));
   for (unsigned attempt = 0; attempt < ATTEMPTS && (error == -EADDRINUSE || error == -EEXIST); attempt++) {
     error = choose_identity(decap, is_ipv6);
-    if (error == 0) error = create(decap, is_ipv6);
+    if (error == 0) error = create(decap, mac, is_ipv6);
   }
   decap->is_unavailable = error == -EOPNOTSUPP;
   if (error == 0) decap->index = if_nametoindex(decap->name);
@@ -116,9 +93,5 @@ int weft_decap_open(struct weft_decap *decap, unsigned tun_index, bool is_ipv6) 
 }
 
 void weft_decap_remove_others(const struct weft_decap *kept, unsigned tun_index) {
-  char name[IF_NAMESIZE];
-  for (unsigned at = 0; at < sizeof(suffixes); at++) {
-    write_name(name, tun_index, suffixes[at]);
-    if (!kept || kept->index == 0 || strcmp(name, kept->name) != 0) remove_device(name);
-  }
+  weft_own_device_remove_others(KIND, tun_index, kept && kept->index != 0 ? kept->name : "");
 }

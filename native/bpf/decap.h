@@ -20,15 +20,14 @@ struct weft_decap {
   unsigned tun_index, index; /* index 0: no device */
   uint32_t vni;              /* in network order, as in the header; random */
   uint16_t port;             /* in network order; any free one */
-  uint8_t mac[6];            /* random */
   bool is_unavailable;       /* the kernel has no VXLAN */
 };
 
 /*
- * Creates the device unless it exists, for an underlay of this family. Returns 0, or negative errno
- * without a device.
+ * Creates the device unless it exists, with this address, for an underlay of this family. Returns
+ * 0, or negative errno without a device.
  */
-int weft_decap_open(struct weft_decap *decap, unsigned tun_index, bool is_ipv6);
+int weft_decap_open(struct weft_decap *decap, unsigned tun_index, const uint8_t *mac, bool is_ipv6);
 /* Removes the devices of this TUN device, but for `kept` (NULL: none). */
 void weft_decap_remove_others(const struct weft_decap *kept, unsigned tun_index);
 

@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <string.h>
 
+#include "own-device.h"
 #include "rtnetlink.h"
 
 /* Of all filters of weft; tc-bpf(8) lets programs of others have others. Lower ones are first. */
@@ -136,8 +137,10 @@ static unsigned sweep_place(unsigned index, bool is_egress, enum sweep sweep) {
 static unsigned sweep_all(enum sweep sweep) {
   struct if_nameindex *interfaces = if_nameindex();
   unsigned count = 0;
-  for (const struct if_nameindex *at = interfaces; at && at->if_index != 0; at++)
+  for (const struct if_nameindex *at = interfaces; at && at->if_index != 0; at++) {
+    if (weft_own_device_is(at->if_name)) continue; /* its filter goes with it */
     count += sweep_place(at->if_index, false, sweep) + sweep_place(at->if_index, true, sweep);
+  }
   if (interfaces) if_freenameindex(interfaces);
   return count;
 }

@@ -22,7 +22,7 @@
   X(RX_WRITES, rxWrites)             /* packets and super-packets written to the TUN device */                         \
   X(BPF_TX_PACKETS, kernelTxPackets) /* the part of txPackets that the BPF fast path sent */                           \
   X(BPF_RX_PACKETS, kernelRxPackets)                                                                                   \
-  X(DECAP_PACKETS, kernelDecapPackets) /* the part of kernelRxPackets through the decapsulating device */              \
+  X(DECAP_PACKETS, kernelDecapPackets) /* the part of kernelRxPackets that a device decapsulated or joined */          \
   X(ICMP_SENT, icmpSent)                                                                                               \
   X(ICMP_LIMITED, icmpLimited) /* ICMP errors suppressed by the rate limit */                                          \
   X(FRAGMENTED, fragmented)    /* IPv4 packets fragmented for a smaller path MTU */                                    \
@@ -32,6 +32,7 @@
 #define WEFT_DROP_COUNTERS(X)                                                                                          \
   X(DROP_TX_MALFORMED, dropTxMalformed)                                                                                \
   X(DROP_TX_NO_ROUTE, dropTxNoRoute)                                                                                   \
+  X(DROP_TX_MULTICAST, dropTxMulticast) /* no peer has such a destination */                                           \
   X(DROP_TX_TTL, dropTxTtl)                                                                                            \
   X(DROP_TX_TOO_BIG, dropTxTooBig)                                                                                     \
   X(DROP_TX_BUFFER_FULL, dropTxBufferFull)                                                                             \

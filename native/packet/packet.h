@@ -39,6 +39,11 @@ static inline const uint8_t *weft_packet_destination(const uint8_t *data, const 
   return packet->family == 4 ? data + 16 : data + 24;
 }
 
+/* Whether the destination is no single host: multicast, and of IPv4 all from 224.0.0.0 on. */
+static inline bool weft_packet_is_multicast(const uint8_t *data, const struct weft_packet *packet) {
+  return *weft_packet_destination(data, packet) >= (packet->family == 4 ? 0xe0 : 0xff);
+}
+
 /*
  * Sum of the pseudo header (RFC 9293 §3.1, RFC 8200 §8.1) of a packet with `transport_length` bytes
  * from its transport header on. `data` points to the IP header.

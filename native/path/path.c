@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bpf/decap.h"
+#include "bpf/join.h"
 #include "packet/wire.h"
 #include "probe/host-mtu.h"
 #include "tun.h"
@@ -110,7 +111,8 @@ static void load_bpf(struct weft_path *path, struct handover *adopted) {
                                              .local = &settings->local,
                                              .inherits_dscp = settings->inherits_dscp,
                                              .avoids_links = settings->avoids_bpf_links,
-                                             .use_decap = true};
+                                             .use_decap = true,
+                                             .use_join = true};
   snprintf(path->bpf_disabled_reason, sizeof(path->bpf_disabled_reason), "it is turned off");
   if (!settings->use_bpf) return;
   /* ICMP errors about its packets must reach the socket that sends to the same peers. */
@@ -125,7 +127,10 @@ static void load_bpf(struct weft_path *path, struct handover *adopted) {
 
 static void open_bpf(struct weft_path *path, struct handover *adopted) {
   load_bpf(path, adopted);
-  if (!path->bpf) weft_decap_remove_others(NULL, if_nametoindex(path->settings.name)); /* of an earlier process */
+  if (path->bpf) return;
+  const unsigned tun_index = if_nametoindex(path->settings.name);
+  weft_decap_remove_others(NULL, tun_index); /* of an earlier process */
+  weft_join_remove_others(NULL, tun_index);
 }
 
 /* Passes a route on with the MTU of this host's route to the peer. */
@@ -206,6 +211,7 @@ void weft_path_close(struct weft_path *path) {
   weft_bpf_path_close(path->bpf); /* workers use it */
   for (unsigned index = 0; index < WEFT_MAX_WORKERS; index++)
     if (path->workers[index]) weft_worker_free(path->workers[index]);
+  weft_join_remove_stale(); /* the TUN device is gone unless another process has it */
   if (path->host_mtu_fd >= 0) close(path->host_mtu_fd);
   weft_routes_free(path->routes);
   pthread_mutex_destroy(&path->config_lock);

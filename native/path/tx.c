@@ -159,6 +159,7 @@ static enum weft_drop_reason forward_packet(struct weft_worker *worker, const st
   if (weft_packet_parse(data, length, &packet) != WEFT_NOT_DROPPED) return WEFT_DROP_TX_MALFORMED;
   const struct weft_route *route =
       weft_routes_find(worker->path->routes, packet.family, weft_packet_destination(data, &packet));
+  if (!route && weft_packet_is_multicast(data, &packet)) return WEFT_DROP_TX_MULTICAST;
   if (!route) {
     weft_icmp_reply(worker, WEFT_ICMP_NO_ROUTE, 0, data, &packet);
     return WEFT_DROP_TX_NO_ROUTE;

@@ -1,6 +1,7 @@
 /* ICMP echoes and checksum probes for JavaScript: addresses as text, answers as objects. */
 #include "binding.h"
 #include "checksum-probe.h"
+#include "probe/echo-sweep.h"
 #include "probe/echo.h"
 
 #include <arpa/inet.h>
@@ -168,6 +169,58 @@ static napi_value echo_read(napi_env env, napi_callback_info info) {
   return list;
 }
 
+/* A typed array of `wanted` and its number of items. */
+static bool read_array(napi_env env, napi_value value, napi_typedarray_type wanted, void **data, size_t *length) {
+  napi_typedarray_type type;
+  return napi_get_typedarray_info(env, value, &type, length, data, NULL, NULL) == napi_ok && type == wanted;
+}
+
+/* The first seven arguments of echoSweepSend and echoSweepRead. */
+static bool read_sweep(napi_env env, const napi_value *values, struct weft_echo_sweep *sweep) {
+  uint32_t identifier, sequence;
+  size_t address_bytes, times;
+  void *addresses, *sent_us;
+  if (napi_get_value_int32(env, values[0], &sweep->fd) != napi_ok || !read_family(env, values[1], &sweep->family) ||
+      !read_uint(env, values[2], 0xffff, &identifier) || !read_uint(env, values[3], 0xffff, &sequence) ||
+      !read_token(env, values[4], &sweep->token) ||
+      !read_array(env, values[5], napi_uint8_array, &addresses, &address_bytes) ||
+      !read_array(env, values[6], napi_float64_array, &sent_us, &times))
+    return false;
+  sweep->identifier = (uint16_t)identifier;
+  sweep->sequence = (uint16_t)sequence;
+  sweep->addresses = addresses;
+  sweep->sent_us = sent_us;
+  sweep->count = times;
+  return address_bytes == times * (sweep->family == AF_INET ? 4 : 16);
+}
+
+/* echoSweepSend(fd, family, identifier, sequence, token, addresses, sentUs). */
+static napi_value echo_sweep_send(napi_env env, napi_callback_info info) {
+  napi_value values[7];
+  struct weft_echo_sweep sweep;
+  if (weft__arguments(env, info, 7, values) < 0) return NULL;
+  if (!read_sweep(env, values, &sweep))
+    return weft__throw_type(env, "echoSweepSend takes (fd, 4 or 6, identifier, sequence, token, addresses, sentUs)");
+  weft_echo_sweep_send(&sweep);
+  return NULL;
+}
+
+/* As echoSweepSend, with rttUs as last argument: the number of answers. */
+static napi_value echo_sweep_read(napi_env env, napi_callback_info info) {
+  static const char usage[] = "echoSweepRead takes (fd, 4 or 6, identifier, sequence, token, addresses, sentUs, rttUs)";
+  napi_value values[8], result;
+  struct weft_echo_sweep sweep;
+  size_t count;
+  void *rtt_us;
+  if (weft__arguments(env, info, 8, values) < 0) return NULL;
+  if (!read_sweep(env, values, &sweep) || !read_array(env, values[7], napi_float64_array, &rtt_us, &count) ||
+      count != sweep.count)
+    return weft__throw_type(env, usage);
+  const int answers = weft_echo_sweep_read(&sweep, rtt_us);
+  if (answers < 0) return weft__throw_errno(env, "recvmsg", answers);
+  return napi_create_int32(env, answers, &result) == napi_ok ? result : NULL;
+}
+
 /* echoClose(fd) */
 static napi_value echo_close(napi_env env, napi_callback_info info) {
   napi_value value;
@@ -208,6 +261,8 @@ int weft_echo_init(napi_env env, napi_value exports) {
   if (error == 0) error = weft__export(env, exports, "echoSetTtl", echo_set_ttl);
   if (error == 0) error = weft__export(env, exports, "echoSend", echo_send);
   if (error == 0) error = weft__export(env, exports, "echoRead", echo_read);
+  if (error == 0) error = weft__export(env, exports, "echoSweepSend", echo_sweep_send);
+  if (error == 0) error = weft__export(env, exports, "echoSweepRead", echo_sweep_read);
   if (error == 0) error = weft__export(env, exports, "checksumProbeSend", checksum_probe_send);
   if (error == 0) error = weft__export(env, exports, "checksumProbeRead", checksum_probe_read);
   return error < 0 ? error : weft__export(env, exports, "echoClose", echo_close);

@@ -368,6 +368,15 @@ static napi_value path_decap_device(napi_env env, napi_callback_info info) {
   return napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : NULL;
 }
 
+/* pathJoinDevice(device): name of the joining pair's receiving end; empty: none. */
+static napi_value path_join_device(napi_env env, napi_callback_info info) {
+  napi_value text;
+  struct weft_path *path = only_path(env, info);
+  if (!path) return NULL;
+  const char *name = path->is_bpf_active ? weft_bpf_path_join_name(path->bpf) : "";
+  return napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &text) == napi_ok ? text : NULL;
+}
+
 /* pathDescriptors(device): numbers in threes: kind, index, descriptor. */
 static napi_value path_descriptors(napi_env env, napi_callback_info info) {
   napi_value array, number;
@@ -411,6 +420,7 @@ int weft_path_init(napi_env env, napi_value exports) {
       {"pathDescriptors", path_descriptors},
       {"pathRefresh", path_refresh},
       {"pathDecapDevice", path_decap_device},
+      {"pathJoinDevice", path_join_device},
       {"pathFilters", path_filters},
       {"pathBpfDisabledReason", path_bpf_disabled_reason},
   };

@@ -373,6 +373,23 @@ static void test_send_drops(const struct weft_encap *encap, bool is_hop) {
   end();
 }
 
+/* Has its own reason, and no ICMP error. The highest unicast address has both. */
+static void test_multicast(void) {
+  static const uint8_t FIRST_BYTES[] = {223, 224, 239, 255};
+  begin();
+  for (unsigned index = 0; index < sizeof(FIRST_BYTES); index++) {
+    const size_t length = build_small(index);
+    built[16] = FIRST_BYTES[index];
+    fake_put_bytes(&fake.tun_in, built, length);
+  }
+  weft_tx_drain(worker);
+  EXPECT(counted(WEFT_DROP_TX_NO_ROUTE), 1);
+  EXPECT(counted(WEFT_ICMP_SENT), 1);
+  EXPECT(counted(WEFT_DROP_TX_MULTICAST), 3);
+  EXPECT(fake.sent.count, 0);
+  end();
+}
+
 /* Errors have a rate limit, and need an address of their own. */
 static void test_icmp_limits(void) {
   begin();
@@ -560,6 +577,7 @@ int main(void) {
   test_merged_with_bad_one();
   test_send_drops(&weft_encap_vxlan, false);
   test_send_drops(&weft_encap_udp, true);
+  test_multicast();
   test_icmp_limits();
   test_icmp_refused();
   test_fair_share();

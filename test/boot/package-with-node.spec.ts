@@ -32,7 +32,7 @@ describe('the Debian package with its own Node', function packageWithNode() {
         `cd /tmp; ${command.replace(/weft_\S+\.deb/, 'weft.deb').replace('http://ETCD:2379', ETCD_URL)}`,
       );
     assert.equal(await machine.property(UNIT, 'ActiveState'), 'active');
-    assert.match(await machine.property(UNIT, 'StatusText'), /^10\.5\.\d+\.0\/24, 1 peers? in sync$/);
+    assert.match(await machine.property(UNIT, 'StatusText'), /^10\.5\.\d+\.0\/24, 1 peers? programmed$/);
     assert.equal((await programmedPeers(lab(), 'h1')).length, 1);
   });
 

@@ -8,6 +8,7 @@ import {
   type AddressObject,
   type FdbObject,
   type FouLink,
+  type IpipLink,
   type KernelObject,
   type NeighbourObject,
   type ObjectKey,
@@ -65,6 +66,8 @@ export interface KernelFixture {
   readonly hasFou: boolean | undefined;
   /** Whether a WireGuard device needs its private key; the model has no secrets. */
   readonly hasSecrets: boolean;
+  /** The same of IP-in-IP devices. */
+  readonly hasIpip: boolean | undefined;
   readonly kernel: Kernel;
   readonly actor: ExternalActor;
   close(): void;
@@ -212,6 +215,14 @@ const FOU_ROUTE6: RouteObject = {
   ...FOU_ROUTE,
   destination: cidr('fd00:5:2::/64'),
   gateway: ip('2001:db8::2'),
+};
+const IPIP_LINK: IpipLink = {
+  kind: 'link',
+  type: 'ipip',
+  name: TUN,
+  local: ip('192.0.2.1'),
+  parent: UNDERLAY,
+  mtu: 1480 as OverlayMtu,
 };
 const FOU_CASES = [
   { what: 'IPv4', link: FOU_LINK, route: FOU_ROUTE },
@@ -700,6 +711,55 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         assert.equal(await errnoOf(set(TUN_LINK)), 'EEXIST');
         await succeed(remove(vxlan), set(TUN_LINK));
         await assertIs(TUN_LINK);
+      });
+    });
+
+    describe('IP in IP by the kernel', () => {
+      beforeEach(async function startIpip() {
+        const [result] = await kernel.apply([set(IPIP_LINK)]);
+        if (host.hasIpip === undefined && result?.status === 'rejected' && result.errno === 'EOPNOTSUPP')
+          return this.skip();
+        assert.equal(result?.status, 'done', JSON.stringify(result));
+        await succeed(set(FOU_ROUTE));
+      });
+
+      it('a device and a route to a peer are as they were set, also when set again', async () => {
+        for (const object of [IPIP_LINK, FOU_ROUTE]) await assertIs(object);
+        await succeed(set(IPIP_LINK), set(FOU_ROUTE));
+        for (const object of [IPIP_LINK, FOU_ROUTE]) await assertIs(object);
+      });
+
+      it('address and MTU change in place, with the route kept', async () => {
+        const other = { ...IPIP_LINK, local: ip('192.0.2.9'), mtu: 1300 as OverlayMtu };
+        await succeed(set(other, await actual(objectKey(IPIP_LINK))));
+        for (const object of [other, FOU_ROUTE]) await assertIs(object);
+      });
+
+      it('it is beside a device of FOU with its address, and takes the name of one after removal', async () => {
+        if (host.hasFou === undefined) return;
+        await succeed(set({ ...FOU_LINK, name: RENAMED }));
+        await assertIs(IPIP_LINK);
+        await succeed(remove({ ...FOU_LINK, name: RENAMED }), remove(IPIP_LINK), set(FOU_LINK));
+        assert.equal(await errnoOf(set(IPIP_LINK)), 'EOPNOTSUPP');
+        await succeed(remove(FOU_LINK), set(IPIP_LINK));
+        await assertIs(IPIP_LINK);
+      });
+
+      it('down, or with another MTU, it is drift; set repairs it', async () => {
+        actor.setLink(TUN, { isUp: false, mtu: 1290 });
+        const found = await actual(objectKey(IPIP_LINK));
+        assert.equal(found && describeDrift(IPIP_LINK, found), 'down, mtu 1290 instead of 1480');
+        await succeed(set(IPIP_LINK, found), set(FOU_ROUTE));
+        for (const object of [IPIP_LINK, FOU_ROUTE]) await assertIs(object);
+      });
+
+      it('deleted by another process, it is gone; set re-creates it; removed twice', async () => {
+        actor.deleteLink(TUN);
+        await assertAbsent(IPIP_LINK);
+        await succeed(set(IPIP_LINK), set(FOU_ROUTE));
+        for (const object of [IPIP_LINK, FOU_ROUTE]) await assertIs(object);
+        await succeed(remove(IPIP_LINK), remove(IPIP_LINK));
+        await assertAbsent(IPIP_LINK);
       });
     });
 

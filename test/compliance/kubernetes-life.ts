@@ -128,6 +128,20 @@ export function describeKubernetesLife(title: string, serverOf: (lab: Lab) => La
       await follows('h1', '10.244.3.0/24');
     });
 
+    it('follows a change of the config file meanwhile', () =>
+      undisturbed(async () => {
+        for (const MTU of [1400, undefined]) {
+          const backend = { ...CONFIG.Backend, ...(MTU !== undefined && { MTU }) };
+          await cluster.putConfig(JSON.stringify({ ...CONFIG, Backend: backend }));
+          for (const name of HOSTS)
+            await waitFor(
+              `${name} to have an MTU of ${MTU ?? 1450}`,
+              async () => (await lab.readSubnetEnv(name)).includes(`FLANNEL_MTU=${MTU ?? 1450}\n`),
+              FOLLOW_MS,
+            );
+        }
+      }));
+
     it('goes on from there once the API server is back', () =>
       undisturbed(async () => {
         await server.start();

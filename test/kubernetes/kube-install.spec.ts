@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { ADMIN_TOKEN } from '../../lab/kubernetes/api-server.ts';
 import { packageRoot } from '../../lab/package-root.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { collectionOf } from '../support/kubernetes/manifest-objects.ts';
 import { call, mustCall } from './real-api-server.ts';
 import {
-  collectionOf,
   create,
   parseManifests,
   startApiServer,
@@ -205,6 +206,44 @@ describe('the manifests for Kubernetes', () => {
         );
       }
     });
+
+  it('run kube-network-policies on each node, with rights to read what it needs and no more', async () => {
+    const args = ['--set', 'networkPolicy.enabled=true,networkPolicy.image=registry.example/policies:1'];
+    const secrets = ['--set-json', 'imagePullSecrets=[{"name":"registry"}]'];
+    const manifests = parseManifests(render(...args, ...secrets));
+    const policy = manifests.filter(({ metadata }) => metadata.name === 'weft-network-policy');
+    assert.deepEqual(policy.map(({ kind }) => kind).toSorted(), [
+      'ClusterRole',
+      'ClusterRoleBinding',
+      'DaemonSet',
+      'ServiceAccount',
+    ]);
+    const pod = podSpecOf(daemonSets(policy)[0]!) as unknown as Record<string, unknown>;
+    const [container] = pod['containers'] as Record<string, unknown>[];
+    assert.equal(container!['image'], 'registry.example/policies:1');
+    // Its image has a command and no entry point.
+    assert.deepEqual(container!['command'], ['/bin/netpol']);
+    assert.deepEqual(container!['args'], ['--hostname-override=$(NODE_NAME)', '--v=2']);
+    assert.deepEqual(container!['securityContext'], { capabilities: { add: ['NET_ADMIN'] } });
+    assert.deepEqual([pod['hostNetwork'], pod['imagePullSecrets']], [true, [{ name: 'registry' }]]);
+
+    await create(server.url, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'weft-system' } });
+    for (const manifest of policy) {
+      const { status, body } = await create(server.url, manifest);
+      assert.equal(status, 201, body);
+    }
+    const account = `${server.url}/api/v1/namespaces/weft-system/serviceaccounts/weft-network-policy`;
+    const answer = await mustCall({ url: `${account}/token`, method: 'POST', body: {} });
+    const { token } = answer['status'] as { token: string };
+    const statusOf = async (path: string): Promise<number> =>
+      (await call({ url: `${server.url}${path}`, token })).status;
+    // A new role takes effect a moment later.
+    await waitFor('the role to be in force', async () => (await statusOf('/api/v1/pods')) === 200);
+    for (const path of ['/api/v1/namespaces', '/apis/networking.k8s.io/v1/networkpolicies'])
+      assert.equal(await statusOf(path), 200, path);
+    for (const path of ['/api/v1/secrets', '/api/v1/configmaps'])
+      assert.equal(await statusOf(path), 403, path);
+  });
 
   it('select disjoint nodes and pods by pool', () => {
     const args = VARIANTS.find(([what]) => what.startsWith('pools'))![1];

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { ADMIN_TOKEN } from '../../lab/kubernetes/api-server.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { collectionOf, type ManifestObject } from '../support/kubernetes/manifest-objects.ts';
 
 const MANIFESTS = new URL('../../../deploy/kubernetes/', import.meta.url);
 
@@ -59,22 +60,8 @@ export async function applyManifest(url: string, name: string): Promise<void> {
   const manifest = await readFile(fileURLToPath(new URL(name, MANIFESTS)), 'utf8');
   for (const document of parseAllDocuments(manifest)) {
     const body = document.toJS() as ManifestObject;
-    await mustCall({ url: `${url}${pathOf(body)}?fieldValidation=Strict`, method: 'POST', body });
+    await mustCall({ url: `${url}${collectionOf(body)}?fieldValidation=Strict`, method: 'POST', body });
   }
-}
-
-export interface ManifestObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-}
-
-/** Where an object of a manifest is created. */
-export function pathOf({ apiVersion, kind, metadata }: ManifestObject): string {
-  const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  const namespace = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`;
-  const plural = kind.endsWith('y') ? `${kind.slice(0, -1)}ies` : `${kind}s`;
-  return `${group}${namespace}/${plural.toLowerCase()}`;
 }
 
 /** A token of weft's service account that is bound to the Node `name`, as one of a pod there is. */

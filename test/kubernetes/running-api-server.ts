@@ -8,6 +8,7 @@ import { parseAllDocuments } from 'yaml';
 import { startEtcd } from '../../lab/etcd-server.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { apiServerCommand, writeServerFiles } from '../../lab/kubernetes/api-server.ts';
+import { collectionOf, type ManifestObject } from '../support/kubernetes/manifest-objects.ts';
 import { call, type Answer } from './real-api-server.ts';
 
 export interface RunningApiServer {
@@ -37,10 +38,7 @@ export async function startApiServer(port: number): Promise<RunningApiServer> {
   };
 }
 
-export interface Manifest {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+export interface Manifest extends ManifestObject {
   readonly [key: string]: unknown;
 }
 
@@ -56,11 +54,4 @@ export function create(url: string, body: Manifest, query = ''): Promise<Answer>
     method: 'POST',
     body,
   });
-}
-
-export function collectionOf({ apiVersion, kind, metadata }: Manifest): string {
-  const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-  const namespace = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`;
-  const plural = kind.endsWith('y') ? `${kind.slice(0, -1)}ies` : `${kind}s`;
-  return `${group}${namespace}/${plural.toLowerCase()}`;
 }

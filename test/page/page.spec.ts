@@ -51,7 +51,7 @@ describe('the page in a browser', function () {
       assert.equal(count('#map line.pending'), pending);
       assert.equal(count('#rows tr'), Math.min(total, 200));
       // Hosts with errors come first, and data of the registry is text and never markup.
-      if (errors > 0) assert.match(text('#rows tr:first-child'), /not reached<b>its backend/);
+      if (errors > 0) assert.match(text('#rows tr:first-child'), /in error<b>its backend/);
       assert.equal(count('#rows b'), 0);
       if (total > 0) assert.ok(text('#summary').startsWith(`${total.toLocaleString('en')} other hosts: `));
       const positions = Array.from(document.querySelectorAll('#map a circle'), (each) =>

@@ -25,9 +25,20 @@ export function clusterOf(
       ...STATUS,
       ...(pending + errors > 0 && {
         health: 'degraded',
-        reasons: [`${pending + errors} of ${count} peers are not in sync`],
+        reasons: [`${pending + errors} of ${count} peers are not programmed`],
       }),
-      peers: { total: count, inSync: count - pending - errors, pending, errors },
+      peers: {
+        total: count,
+        inSync: count - pending - errors,
+        pending,
+        errors,
+        liveness: {
+          reachable: count - pending - errors,
+          silent: 0,
+          'overlay-broken': 0,
+          unknown: pending + errors,
+        },
+      },
     },
     peers,
   };
@@ -46,6 +57,14 @@ function peerOf(index: number, state: SyncV1): PeerV1 {
     missing: state === 'pending' ? [`route 10.${5 + high}.${low}.0/24`] : [],
     since: '2026-11-25T09:17:00.000Z',
     isReservation: false,
+    ...(state === 'in-sync' && {
+      liveness: {
+        state: 'reachable' as const,
+        since: '2026-11-25T09:17:00.000Z',
+        answeredAt: STATUS.at,
+        rttMs: 0.4,
+      },
+    }),
   };
 }
 

@@ -5,7 +5,7 @@ import { FakeApiServer } from '../../../test/support/kubernetes/fake-api-server.
 import { RegistryError } from '../registry.ts';
 import type { ClusterAccess, Credentials } from './access.ts';
 import { ApiClient } from './api-client.ts';
-import { ApiError } from './errors.ts';
+import { allUnreached, ApiError, connectionError, isUntrusted } from './errors.ts';
 
 describe('ApiClient', () => {
   let server: FakeApiServer;
@@ -48,6 +48,23 @@ describe('ApiClient', () => {
     assert.equal((await nodeOf(client)).metadata.name, 'a');
   });
 
+  it('passes over a server that does not work, but not one that is busy', async () => {
+    const broken = await FakeApiServer.start();
+    try {
+      let headers: Record<string, string> = {};
+      broken.intercept = (_request, response) => {
+        response.writeHead(503, headers).end('{"code":503,"message":"no etcd"}');
+        return true;
+      };
+      assert.equal((await nodeOf(clientOf([broken.url, server.url]))).metadata.name, 'a');
+      await assert.rejects(nodeOf(clientOf([broken.url, broken.url])), /no etcd.*no etcd/);
+      headers = { 'retry-after': '1' };
+      await assert.rejects(nodeOf(clientOf([broken.url, server.url])), /no etcd$/);
+    } finally {
+      await broken.close();
+    }
+  });
+
   it('names the server and the remedy when none answers', async () => {
     await assert.rejects(nodeOf(clientOf(['http://127.0.0.1:1'])), (error: RegistryError) => {
       assert.equal(error.code, 'REGISTRY_UNAVAILABLE');
@@ -57,6 +74,34 @@ describe('ApiClient', () => {
       );
       return true;
     });
+  });
+
+  it('names each server when none of several answers', async () => {
+    const client = clientOf(['http://127.0.0.1:1', 'http://127.0.0.1:2']);
+    await assert.rejects(nodeOf(client), ({ message }: RegistryError) => {
+      for (const url of ['http://127.0.0.1:1:', 'http://127.0.0.1:2:'])
+        assert.ok(message.includes(url), message);
+      return true;
+    });
+  });
+
+  it('takes an authority that may have been replaced for the cause, whichever server fails last', () => {
+    const refused = connectionError(
+      'GET /',
+      'https://b',
+      Object.assign(new Error('no'), { code: 'ECONNREFUSED' }),
+    );
+    const untrusted = connectionError(
+      'GET /',
+      'https://a',
+      Object.assign(new Error('self-signed'), { code: 'SELF_SIGNED_CERT_IN_CHAIN' }),
+    );
+    for (const failures of [
+      [untrusted, refused],
+      [refused, untrusted],
+    ])
+      assert.ok(isUntrusted(allUnreached(failures)));
+    assert.ok(!isUntrusted(allUnreached([refused, refused])));
   });
 
   it('reads the token again on 401, and each minute', async () => {

@@ -10,7 +10,14 @@ import { RegistryError } from '../registry.ts';
 import type { ClusterAccess, Credentials } from './access.ts';
 import { readChunks } from './body-chunks.ts';
 import { CredentialCache } from './credential-cache.ts';
-import { ApiError, connectionError, isUntrusted, type ApiStatus } from './errors.ts';
+import {
+  allUnreached,
+  ApiError,
+  connectionError,
+  isServerFault,
+  isUntrusted,
+  type ApiStatus,
+} from './errors.ts';
 
 export interface ApiRequest {
   readonly method?: 'GET' | 'PATCH' | 'POST' | 'DELETE';
@@ -113,20 +120,23 @@ export class ApiClient {
     return servers[this.#server % servers.length]!;
   }
 
-  /** Servers that cannot be reached are passed over; the one that answers stays in use. */
+  /** Servers that cannot be reached or do not work are passed over; the one that answers stays in use. */
   async #sendToAny(request: ApiRequest): Promise<ApiAnswer> {
     const { servers } = this.#options.access;
-    for (let tries = 1; ; tries++) {
+    const failures: RegistryError[] = [];
+    for (;;) {
       try {
         return await this.#sendOnce(request);
       } catch (error) {
         request.signal?.throwIfAborted();
-        const isUnreached =
-          error instanceof RegistryError && !(error instanceof ApiError) && error.isTransient;
-        if (!isUnreached || this.#isClosed) throw error;
+        const { method = 'GET' } = request;
+        if (!(error instanceof RegistryError) || this.#isClosed || !isServerFault(error, method)) throw error;
+        // The watch of a server that answers goes on.
+        if (error instanceof ApiError && servers.length === 1) throw error;
         this.#server++;
         this.reconnect();
-        if (tries >= servers.length) throw error;
+        failures.push(error);
+        if (failures.length >= servers.length) throw allUnreached(failures);
       }
     }
   }

@@ -1,5 +1,5 @@
 // The network config as a file, which a ConfigMap mounts: read with the nodes, and again when it
-// changes.
+// changes, whether an API server answers or not.
 import { readFile } from 'node:fs/promises';
 import { FileWatch } from '../../../lib/file-watch.ts';
 import { RegistryError, toRevision } from '../registry.ts';
@@ -18,23 +18,27 @@ export class ConfigFile {
   #timer: NodeJS.Timeout | undefined;
   #entry: ConfigEntry | undefined;
   #versions = 0;
+  /** One read at a time: an older text must not follow a newer one. */
+  #lastRead: Promise<unknown> = Promise.resolve();
 
   constructor(path: string) {
     this.#path = path;
     this.#watch = new FileWatch(path, () => this.#onChange());
   }
 
-  /** `undefined` if there is no file. Each other text has a revision of its own. @throws RegistryError */
-  async read(): Promise<ConfigEntry | undefined> {
-    // The folder may have been missing, or replaced with its mount.
-    if (!this.#watch.isWatching) this.#watch.start();
-    const text = await this.#readText();
-    if (text === undefined) this.#entry = undefined;
-    else if (text !== this.#entry?.text) this.#entry = { text, modRevision: toRevision(++this.#versions) };
+  /** As read last. */
+  get entry(): ConfigEntry | undefined {
     return this.#entry;
   }
 
-  /** Calls the listener on each change; returns how to end that. */
+  /** `undefined` if there is no file. Each other text has a revision of its own. @throws RegistryError */
+  read(): Promise<ConfigEntry | undefined> {
+    const read = this.#lastRead.catch(() => undefined).then(() => this.#read());
+    this.#lastRead = read;
+    return read;
+  }
+
+  /** Calls the listener on each change that is read; returns how to end that. */
   subscribe(listener: ConfigListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -43,6 +47,17 @@ export class ConfigFile {
   close(): void {
     this.#watch.close();
     clearTimeout(this.#timer);
+  }
+
+  async #read(): Promise<ConfigEntry | undefined> {
+    // The folder may have been missing, or replaced with its mount.
+    if (!this.#watch.isWatching) this.#watch.start();
+    const before = this.#entry;
+    const text = await this.#readText();
+    if (text === undefined) this.#entry = undefined;
+    else if (text !== before?.text) this.#entry = { text, modRevision: toRevision(++this.#versions) };
+    if (this.#entry !== before) for (const listener of this.#listeners) listener(this.#entry);
+    return this.#entry;
   }
 
   async #readText(): Promise<string | undefined> {
@@ -63,13 +78,7 @@ export class ConfigFile {
 
   #onChange(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#report(), SETTLE_MS);
-  }
-
-  async #report(): Promise<void> {
-    const before = this.#entry;
-    // While it is replaced it may be missing for a moment.
-    const entry = await this.read().catch(() => before);
-    if (entry !== before) for (const listener of this.#listeners) listener(entry);
+    // A failure is that of the next list.
+    this.#timer = setTimeout(() => void this.read().catch(() => undefined), SETTLE_MS);
   }
 }

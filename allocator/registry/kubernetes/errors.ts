@@ -67,6 +67,25 @@ export function connectionError(call: string, server: string, error: unknown): R
   );
 }
 
+/**
+ * Another server may do better: this one was not reached, is cut off from its etcd, or is a proxy
+ * without servers. One that names a time is only busy, and a write may fail by an admission webhook.
+ */
+export function isServerFault(error: RegistryError, method: string): boolean {
+  if (!(error instanceof ApiError)) return error.isTransient;
+  return method === 'GET' && [500, 502, 503].includes(error.status) && error.retryAfterMs === undefined;
+}
+
+/** Each server failed in a manner of its own; one whose certificate is not trusted decides what is done about it. */
+export function allUnreached(failures: readonly RegistryError[]): RegistryError {
+  const [only] = failures;
+  if (failures.length === 1 && only !== undefined) return only;
+  const { cause } = failures.find(isUntrusted) ?? failures.at(-1)!;
+  return new RegistryError('REGISTRY_UNAVAILABLE', failures.map(({ message }) => message).join('; '), {
+    cause,
+  });
+}
+
 /** The certificate of the server is not of the authority known: that may have been replaced. */
 export function isUntrusted(error: unknown): boolean {
   const { code = '' } = ((error as Error | undefined)?.cause ?? {}) as { code?: string };

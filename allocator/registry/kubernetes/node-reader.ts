@@ -52,9 +52,15 @@ export class NodeReader implements RegistryReader {
   }
 
   async snapshot(signal?: AbortSignal): Promise<RegistrySnapshot> {
-    const config = await this.#options.config.read();
+    await this.#options.config.read();
     const { entries, revision } = await this.#list(this.#consistency(), signal);
-    return { revision, ...(config && { config }), entries: [...entries.values()] };
+    return { revision, ...this.#config, entries: [...entries.values()] };
+  }
+
+  /** As it is when a list ends: it may have changed meanwhile. */
+  get #config(): Pick<RegistrySnapshot, 'config'> {
+    const { entry: config } = this.#options.config;
+    return config === undefined ? {} : { config };
   }
 
   /** UID of this host's Node; unset while it is unknown. */
@@ -71,18 +77,14 @@ export class NodeReader implements RegistryReader {
 
   /** Asks for the latest state, so that a restored API server is noticed. */
   async changesSince(since: Revision, signal?: AbortSignal): Promise<RegistryChanges> {
-    const config = await this.#options.config.read();
+    await this.#options.config.read();
     const { entries, revision } = await this.#list({ kind: 'latest' }, signal);
     const changed = [...entries.values()].filter(({ modRevision }) => modRevision > since);
-    return { revision, ...(config && { config }), entries: changed, count: entries.size };
+    return { revision, ...this.#config, entries: changed, count: entries.size };
   }
 
   async watch({ fromRevision, onEvents, onReady, signal }: WatchOptions): Promise<WatchEnd> {
-    const { client, config, random } = this.#options;
-    // A change of the file happens at the revision that nodes were seen at.
-    const unsubscribe = config.subscribe((entry) =>
-      onEvents([{ type: 'config', ...(entry && { config: entry }) }], this.#revision),
-    );
+    const { client, random } = this.#options;
     try {
       return await watchNodes(client, {
         random,
@@ -95,7 +97,6 @@ export class NodeReader implements RegistryReader {
       if (signal.aborted) return { reason: 'aborted' };
       return isExpired(error) ? { reason: 'compacted' } : { reason: 'lost', error: error as Error };
     } finally {
-      unsubscribe();
       this.#pending.clear();
     }
   }

@@ -19,7 +19,7 @@ import type {
 import type { ClusterAccess } from './access.ts';
 import type { AnnotationNames } from './annotations.ts';
 import { ApiClient } from './api-client.ts';
-import { ConfigFile } from './config-file.ts';
+import { ConfigFile, type ConfigListener } from './config-file.ts';
 import { annotationsOf, parsePodCidrs, readOwnEntry } from './node-lease.ts';
 import { eventOf, EVENTS_PATH } from './node-event.ts';
 import { NodeReader } from './node-reader.ts';
@@ -91,6 +91,10 @@ export class KubernetesRegistry implements AssigningRegistry {
 
   watch(options: WatchOptions): Promise<WatchEnd> {
     return this.#reader.watch(options);
+  }
+
+  followConfig(listener: ConfigListener): () => void {
+    return this.#config.subscribe(listener);
   }
 
   assignmentOf(entry: RegistryEntry): Assignment {

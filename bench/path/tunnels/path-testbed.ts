@@ -38,6 +38,8 @@ export interface PathCandidate {
   /** Whether {@link Tunnel.addPeers} takes peers at the same or even at own underlay addresses. */
   readonly peers: 'none' | 'same-remote' | 'own-remotes';
   readonly families: readonly Family[];
+  /** Missing: all. */
+  readonly underlays?: readonly UnderlayKind[];
   /** Only run if named on the command line. */
   readonly isOptional?: true;
   open(conditions: Conditions): Promise<Testbed>;

@@ -3,7 +3,7 @@
 // stale, so that a host on which nothing happens starts no process. One operation at a time.
 import type { Family } from '../../../lib/address.ts';
 import { FAMILIES } from '../../../backends/address-family.ts';
-import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
+import { NFT_TABLES } from '../../../backends/firewall/firewall-nft.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../../backends/kernel-state.ts';
 import type { KernelNotification, Step } from '../kernel.ts';
 import { DONE, type Outcome, rejection } from '../netlink/outcome.ts';

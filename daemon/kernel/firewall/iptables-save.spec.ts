@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { FORWARD_CHAIN, MASQUERADE_CHAIN } from '../../../backends/firewall-iptables.ts';
+import { FORWARD_CHAIN, MASQUERADE_CHAIN } from '../../../backends/firewall/firewall-iptables.ts';
 import { parseSave, removeScript, setScript } from './iptables-save.ts';
 
 const JUMP = '-A FORWARD -m comment --comment "flanneld forward" -j FLANNEL-FWD';

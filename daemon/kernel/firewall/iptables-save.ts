@@ -1,6 +1,11 @@
 // Our part of the output of `iptables-save`, and scripts for `iptables-restore --noflush` that
 // change nothing else. Pure.
-import { OWN_CHAINS, chainName, jumpTo, type OwnChain } from '../../../backends/firewall-iptables.ts';
+import {
+  OWN_CHAINS,
+  chainName,
+  jumpTo,
+  type OwnChain,
+} from '../../../backends/firewall/firewall-iptables.ts';
 
 export interface SavedChains {
   /**

@@ -1,8 +1,8 @@
 // Notifications of nftables (nfnetlink, NFNLGRP_NFTABLES): which of our scopes a change may
 // concern. Tables of iptables-nft are tables of nftables. A message that is not ours costs the
 // decoding of two names.
-import { OWN_CHAINS } from '../../../backends/firewall-iptables.ts';
-import { NFT_TABLES } from '../../../backends/firewall-nft.ts';
+import { OWN_CHAINS } from '../../../backends/firewall/firewall-iptables.ts';
+import { NFT_TABLES } from '../../../backends/firewall/firewall-nft.ts';
 import { AF_INET, AF_INET6, NETLINK_NETFILTER, NFNLGRP_NFTABLES } from '../netlink/constants.ts';
 import { AttributeTable, forEachMessage, HEADER_BYTES } from '../netlink/message.ts';
 import type { NetlinkSocket, OpenSocket } from '../netlink/socket.ts';

@@ -3,7 +3,7 @@
 // as other processes would.
 import { contains, type Family, type IpAddress, prefixLengthOf } from '../../../lib/address.ts';
 import type { Ownership } from '../../../backends/backend.ts';
-import { objectKey, type ObjectKey } from '../../../backends/kernel-state.ts';
+import { type CommandObject, objectKey, type ObjectKey } from '../../../backends/kernel-state.ts';
 import type {
   ActualState,
   Interface,
@@ -14,6 +14,8 @@ import type {
   Step,
   StepResult,
 } from '../kernel.ts';
+import type { CommandOutput } from '../commands/command-records.ts';
+import { MemoryCommands } from './memory-commands.ts';
 import { MemoryFirewall } from './memory-firewall.ts';
 import { type MemoryState, performStep } from './memory-steps.ts';
 import { type ErrnoName, reject } from './memory-outcome.ts';
@@ -41,6 +43,8 @@ export interface MemoryKernelOptions {
   readonly hasFou?: boolean;
   /** False: neither kernel nor a program makes WireGuard devices. Default true. */
   readonly hasWireguard?: boolean;
+  /** False: the kernel rejects every IP-in-IP device with EOPNOTSUPP. Default true. */
+  readonly hasIpip?: boolean;
   readonly descriptorStore?: DescriptorStore;
 }
 
@@ -52,6 +56,7 @@ export class MemoryKernel implements Kernel {
   /** `flannel.1 tx-checksum-ip-generic` of every offload that is off. */
   readonly featuresOff = new Set<string>();
   readonly firewall = new MemoryFirewall();
+  readonly commands = new MemoryCommands();
   readonly #state: MemoryState;
   readonly #faults = new Map<ObjectKey, { readonly errno: ErrnoName; times: number }>();
   readonly #subscribers: Subscriber[] = [];
@@ -62,13 +67,14 @@ export class MemoryKernel implements Kernel {
   #isClosed = false;
 
   constructor(options: MemoryKernelOptions = {}) {
-    const { hasPacketPath = true, hasVxlan = true, hasFou = true, descriptorStore } = options;
+    const { hasPacketPath = true, hasVxlan = true, hasFou = true, hasIpip = true, descriptorStore } = options;
     const { hasWireguard = true } = options;
     const packetPath = hasPacketPath ? this.packetPath : undefined;
     const path = new PathTable({ packetPath, descriptorStore });
-    const { tables, firewall, sysctls, featuresOff } = this;
+    const { tables, firewall, commands, sysctls, featuresOff } = this;
+    const can = { hasVxlan, hasFou, hasIpip, hasWireguard };
     const endpoints = new EndpointMemory();
-    this.#state = { tables, firewall, sysctls, featuresOff, path, hasVxlan, hasFou, hasWireguard, endpoints };
+    this.#state = { tables, firewall, commands, sysctls, featuresOff, path, endpoints, ...can };
     tables.onEvent = (event) => this.#onEvent(event);
     firewall.onNotification = (notification) => this.#emit(notification);
   }
@@ -157,6 +163,10 @@ export class MemoryKernel implements Kernel {
 
   apply(steps: readonly Step[]): Promise<readonly StepResult[]> {
     return Promise.resolve(steps.map((step) => this.#applyOne(step)));
+  }
+
+  runStartup(command: CommandObject): Promise<CommandOutput> {
+    return this.commands.runStartup(command);
   }
 
   subscribe(ownership: Subscriber['ownership'], onNotification: Subscriber['onNotification']): void {

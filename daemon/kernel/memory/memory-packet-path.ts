@@ -35,6 +35,7 @@ export class MemoryPacketPath implements PacketPath {
   bpfDisabledReason: string | undefined;
   /** Of all devices; tests may set it. */
   decapDevice: string | undefined;
+  joinDevice: string | undefined;
   readonly #makeTun: (name: string) => () => void;
   readonly #entries = new Map<string, Entry>();
   readonly #faults = new Map<Call, keyof typeof constants.errno>();
@@ -125,7 +126,7 @@ export class MemoryPacketPath implements PacketPath {
 
   status(name: string): PathStatus {
     const { device, routes } = this.#entry(name);
-    const { offloads, bpfDisabledReason, decapDevice } = this;
+    const { offloads, bpfDisabledReason, decapDevice, joinDevice } = this;
     return {
       device,
       tuning: TUNING,
@@ -134,6 +135,7 @@ export class MemoryPacketPath implements PacketPath {
       routes: routes.size,
       ...(bpfDisabledReason !== undefined && { bpfDisabledReason }),
       ...(decapDevice !== undefined && { decapDevice }),
+      ...(joinDevice !== undefined && { joinDevice }),
     };
   }
 

@@ -4,6 +4,7 @@ import type { LinkMessage } from '../netlink/link.ts';
 import type {
   FeatureObject,
   FouLink,
+  IpipLink,
   LinkObject,
   RouteObject,
   TunLink,
@@ -12,6 +13,7 @@ import type {
 } from '../../../backends/kernel-state.ts';
 import { describeDrift } from '../actual-state.ts';
 import { ROUTE_PROTOCOL, type Step } from '../kernel.ts';
+import type { MemoryCommands } from './memory-commands.ts';
 import type { MemoryFirewall } from './memory-firewall.ts';
 import { reject } from './memory-outcome.ts';
 import type { MemoryTables } from './memory-tables.ts';
@@ -29,6 +31,7 @@ import type { PathTable } from '../path-table.ts';
 export interface MemoryState {
   readonly tables: MemoryTables;
   readonly firewall: MemoryFirewall;
+  readonly commands: MemoryCommands;
   readonly sysctls: Map<string, string>;
   readonly featuresOff: Set<string>;
   readonly path: PathTable;
@@ -36,12 +39,15 @@ export interface MemoryState {
   readonly hasFou: boolean;
   readonly hasWireguard: boolean;
   readonly endpoints: EndpointMemory;
+  readonly hasIpip: boolean;
 }
 
 /** Applies one step. */
 export function performStep(state: MemoryState, step: Step): Outcome {
   const { tables, sysctls, path, hasVxlan } = state;
   const { action, object } = step;
+  if (object.kind === 'cloud-route') return DONE;
+  if (object.kind === 'command') return state.commands.apply(action, object);
   if (object.kind === 'firewall') return state.firewall.apply({ action, object });
   if (object.kind === 'sysctl') {
     if (step.action === 'set') sysctls.set(object.path, object.value);
@@ -67,6 +73,8 @@ export function performStep(state: MemoryState, step: Step): Outcome {
     if (object.type === 'fou')
       return state.hasFou ? setFou(tables, object) : reject('EOPNOTSUPP', 'this kernel has no FOU');
     if (object.type === 'wireguard') return setWireguard(state, object);
+    if (object.type === 'ipip')
+      return state.hasIpip ? setIpip(tables, object) : reject('EOPNOTSUPP', 'Unknown device type');
     if (!hasVxlan) return reject('EOPNOTSUPP', 'Unknown device type');
     return setVxlan(tables, object);
   }
@@ -150,6 +158,19 @@ function setFou(tables: MemoryTables, { name, local, port, parent, mtu }: FouLin
   const change = { mtu, isUp: true, ipTunnel: { local, port, parentIndex, unsupported: [] } };
   if (current !== undefined) return tables.changeLink(name, change);
   return tables.addLink({ name, kind: local.includes(':') ? 'ip6tnl' : 'ipip', ...change });
+}
+
+function setIpip(tables: MemoryTables, { name, local, parent, mtu }: IpipLink): Outcome {
+  const parentIndex = tables.link(parent)?.index;
+  if (parentIndex === undefined) return reject('ENODEV', `no interface ${parent}`);
+  const current = tables.link(name);
+  if (current !== undefined && current.ipip === undefined)
+    return reject('EOPNOTSUPP', `${name} cannot be changed in place`);
+  if (current === undefined && tables.hasIpTunnel({ local, parentIndex })) return reject('EEXIST');
+  const change = { mtu, isUp: true, txQueueLength: 0, ipip: { local, parentIndex, unsupported: [] } };
+  return current === undefined
+    ? tables.addLink({ name, kind: 'ipip', ...change })
+    : tables.changeLink(name, change);
 }
 
 function setTun(tables: MemoryTables, path: PathTable, link: TunLink): Outcome {

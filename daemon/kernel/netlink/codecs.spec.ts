@@ -17,7 +17,7 @@ import {
 } from './neighbour-fdb.ts';
 import { decodeAnyRoute, decodeRoute, encodeRouteDelete, encodeRouteSet } from './route.ts';
 import { decodeFouPort, encodeFouAdd, encodeFouDelete } from './fou.ts';
-import { encodeFouLinkCreate } from './ip-tunnel.ts';
+import { encodeFouLinkCreate, encodeIpipLink } from './ip-tunnel.ts';
 import { encodeVxlanChange, encodeVxlanCreate } from './vxlan.ts';
 
 const CREATE_REPLACE = 0x501;
@@ -256,6 +256,15 @@ describe('netlink codecs', () => {
       const [link] = decodeAll((writer) => encodeFouLinkCreate(writer, settings), decodeLink);
       assert.deepEqual(link?.ipTunnel, { local, port: 8285, parentIndex: 3, unsupported: [] });
       assert.deepEqual([link.kind, link.name, link.mtu, link.isUp], [kind, 'flannel0', 1472, true]);
+    }
+  });
+
+  it('reads what it encodes: an IP-in-IP device, and a change of it', () => {
+    const settings = { name: 'flannel.ipip', local: V4, parentIndex: 3, mtu: 1480 };
+    for (const index of [0, 9]) {
+      const [link] = decodeAll((writer) => encodeIpipLink(writer, settings, index), decodeLink);
+      assert.deepEqual(link?.ipip, { local: V4, parentIndex: 3, unsupported: [] });
+      assert.deepEqual([link.index, link.kind, link.mtu, link.isUp], [index, 'ipip', 1480, true]);
     }
   });
 

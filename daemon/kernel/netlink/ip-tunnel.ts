@@ -1,5 +1,6 @@
 // Attributes of IP-in-IP devices (IFLA_IPTUN_* inside IFLA_LINKINFO, if_tunnel.h), encoded and
-// decoded: kind `ipip`, and `ip6tnl` where the underlay is IPv6. Weft makes them with FOU around.
+// decoded: kind `ipip`, and `ip6tnl` where the underlay is IPv6. Weft makes them with FOU around, and bare for the
+// backend ipip.
 import type { IpAddress } from '../../../lib/address.ts';
 import {
   IFLA_IFNAME,
@@ -21,6 +22,7 @@ import {
   IFLA_IPTUN_TTL,
   IFLA_LINKINFO,
   IFLA_MTU,
+  IFLA_TXQLEN,
   IP6_TNL_F_IGN_ENCAP_LIMIT,
   IPPROTO_IPV6,
   NLM_F_CREATE,
@@ -29,7 +31,7 @@ import {
   TUNNEL_ENCAP_FLAG_CSUM6,
   TUNNEL_ENCAP_FOU,
 } from './constants.ts';
-import { beginLink, LINK_UP } from './link-header.ts';
+import { beginLink, LINK_UP, type LinkHeader } from './link-header.ts';
 import { AttributeTable, type MessageWriter } from './message.ts';
 
 /** Attributes of an IP-in-IP device. */
@@ -86,6 +88,47 @@ export function encodeFouLinkCreate(writer: MessageWriter, link: FouLinkSettings
   });
 }
 
+/** Attributes of an IP-in-IP device without an encapsulation around. */
+export interface IpipAttributes {
+  /** IFLA_IPTUN_LOCAL; unset if the device has none. */
+  readonly local?: IpAddress;
+  /** IFLA_IPTUN_LINK: index of the parent, 0 if the device has none. */
+  readonly parentIndex: number;
+  /** Settings that weft never makes, one text each, such as `ttl 64`. */
+  readonly unsupported: readonly string[];
+}
+
+/** All that {@link encodeIpipLink} sets. */
+export interface IpipLinkSettings {
+  readonly name: string;
+  readonly local: IpAddress;
+  readonly parentIndex: number;
+  readonly mtu: number;
+}
+
+/**
+ * RTM_NEWLINK: creates the device, or changes that of `index`; up. As flannel's: the TTL is the inner
+ * packet's, and outer packets have the inner one's DF alone (`nopmtudisc`). The kernel changes all of
+ * it in place (ip_tunnel_changelink).
+ */
+export function encodeIpipLink(writer: MessageWriter, link: IpipLinkSettings, index = 0): void {
+  const header: LinkHeader = index === 0 ? { index, flags: NLM_F_CREATE | NLM_F_EXCL } : { index };
+  beginLink(writer, { ...header, ...LINK_UP });
+  if (index === 0) writer.attributeText(IFLA_IFNAME, link.name);
+  writer.attributeU32(IFLA_MTU, link.mtu);
+  writer.attributeU32(IFLA_TXQLEN, 0);
+  writer.nested(IFLA_LINKINFO, () => {
+    writer.attributeText(IFLA_INFO_KIND, 'ipip');
+    writer.nested(IFLA_INFO_DATA, () => {
+      writer.attributeU32(IFLA_IPTUN_LINK, link.parentIndex);
+      writer.attributeIp(IFLA_IPTUN_LOCAL, link.local);
+      writer.attributeU8(IFLA_IPTUN_TTL, 0);
+      writer.attributeU8(IFLA_IPTUN_TOS, 0);
+      writer.attributeU8(IFLA_IPTUN_PMTUDISC, 0);
+    });
+  });
+}
+
 /** The default would put a Destination Options header with a limit of encapsulations in front. */
 function writeIpv6(writer: MessageWriter): void {
   writer.attributeU8(IFLA_IPTUN_PROTO, IPPROTO_IPV6);
@@ -108,6 +151,25 @@ export function decodeIpTunnel(info: AttributeTable, kind: string): IpTunnelAttr
     parentIndex: data.u32(IFLA_IPTUN_LINK),
     unsupported: decodeUnsupported(kind === 'ip6tnl'),
   };
+}
+
+/**
+ * Decodes a link of kind `ipip`; `undefined` for one with an encapsulation around. `info` is indexed
+ * at IFLA_LINKINFO.
+ */
+export function decodeIpip(info: AttributeTable): IpipAttributes | undefined {
+  data.readNested(info, IFLA_INFO_DATA);
+  if (data.u16(IFLA_IPTUN_ENCAP_TYPE) !== 0) return undefined;
+  const local = specified(data.ip(IFLA_IPTUN_LOCAL));
+  const unsupported: string[] = [];
+  const remote = specified(data.ip(IFLA_IPTUN_REMOTE));
+  if (remote !== undefined) unsupported.push(`remote ${remote}`);
+  if (data.u8(IFLA_IPTUN_TTL) !== 0) unsupported.push(`ttl ${data.u8(IFLA_IPTUN_TTL)}`);
+  if (data.u8(IFLA_IPTUN_TOS) !== 0) unsupported.push(`tos ${data.u8(IFLA_IPTUN_TOS)}`);
+  if (data.u8(IFLA_IPTUN_PMTUDISC) !== 0) unsupported.push('pmtudisc');
+  if (data.has(IFLA_IPTUN_COLLECT_METADATA)) unsupported.push('external');
+  if (data.u32(IFLA_IPTUN_FWMARK) !== 0) unsupported.push(`fwmark ${data.u32(IFLA_IPTUN_FWMARK)}`);
+  return { ...(local && { local }), parentIndex: data.u32(IFLA_IPTUN_LINK), unsupported };
 }
 
 function decodeUnsupported(isIpv6: boolean): readonly string[] {

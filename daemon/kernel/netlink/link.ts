@@ -21,7 +21,13 @@ import {
   RTM_DELLINK,
   RTM_GETLINK,
 } from './constants.ts';
-import { decodeIpTunnel, IP_TUNNEL_KINDS, type IpTunnelAttributes } from './ip-tunnel.ts';
+import {
+  decodeIpip,
+  decodeIpTunnel,
+  IP_TUNNEL_KINDS,
+  type IpipAttributes,
+  type IpTunnelAttributes,
+} from './ip-tunnel.ts';
 import { beginLink, IFINFO_BYTES, LINK_UP } from './link-header.ts';
 import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
 import { decodeVxlan, type VxlanAttributes } from './vxlan.ts';
@@ -49,6 +55,8 @@ export interface LinkMessage {
   readonly vxlan?: VxlanAttributes;
   /** Set for kinds `ipip` and `ip6tnl`. */
   readonly ipTunnel?: IpTunnelAttributes;
+  /** Set for kind `ipip` without an encapsulation around. */
+  readonly ipip?: IpipAttributes;
 }
 
 /** Which link to get. */
@@ -141,5 +149,11 @@ export function decodeLink(buffer: Buffer, start: number, end: number): LinkMess
     kind,
     ...(kind === 'vxlan' && { vxlan: decodeVxlan(info) }),
     ...(IP_TUNNEL_KINDS.has(kind) && { ipTunnel: decodeIpTunnel(info, kind) }),
+    ...(kind === 'ipip' && ipipOf(info)),
   };
+}
+
+function ipipOf(linkInfo: AttributeTable): Pick<LinkMessage, 'ipip'> {
+  const ipip = decodeIpip(linkInfo);
+  return ipip === undefined ? {} : { ipip };
 }

@@ -2,6 +2,7 @@
 // notifications.
 import { objectKey } from '../../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
+import type { ActualObject } from '../../kernel/actual-state.ts';
 import type { ActualState, ForeignLink, Step } from '../../kernel/kernel.ts';
 import { deviceOf } from '../object-device.ts';
 
@@ -37,6 +38,16 @@ export class CachedState {
     if (object.kind === 'link' && (action === 'remove' || !this.#objects.has(objectKey(object))))
       this.#dropDevice(object.name);
     this.record(objectKey(object), action === 'set' ? object : undefined);
+  }
+
+  /**
+   * Records a step that was not done. A command may have run in part, so that its object is there to
+   * be removed.
+   */
+  recordFailure({ action, object }: Step): void {
+    if (action === 'remove' || object.kind !== 'command') return;
+    const failed: ActualObject = { ...object, mismatch: 'not ended' };
+    this.record(objectKey(object), failed);
   }
 
   #dropDevice(name: string): void {

@@ -122,7 +122,9 @@ export class KernelCache {
   /** Records what became of the batch. Returns the keys that other programs changed since. */
   endBatch(outcomes: readonly StepOutcome[]): readonly ObjectKey[] {
     this.#isChangingLinks = false;
-    for (const outcome of outcomes) if (isDone(outcome)) this.#state?.recordStep(outcome.step);
+    for (const outcome of outcomes)
+      if (isDone(outcome)) this.#state?.recordStep(outcome.step);
+      else this.#state?.recordFailure(outcome.step);
     const notified = new Map<ObjectKey, Notified>();
     for (const { kind, step } of outcomes) {
       const key = objectKey(step.object);

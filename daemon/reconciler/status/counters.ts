@@ -52,6 +52,8 @@ const KINDS: readonly KernelObjectKind[] = [
   'tunnel',
   'wireguard-peer',
   'route',
+  'command',
+  'cloud-route',
 ];
 const REASONS: readonly ResyncReason[] = [
   'start',

@@ -1,4 +1,4 @@
-/* Kernel helpers and packet headers for the BPF programs. Only overlay.bpf.c includes it. */
+/* Kernel helpers and packet headers for the BPF programs. Part of overlay.bpf.c. */
 #ifndef WEFT_BPF_HEADERS_H
 #define WEFT_BPF_HEADERS_H
 
@@ -27,6 +27,7 @@ static struct bpf_sock *(*const lookup_udp)(void *skb, struct bpf_sock_tuple *tu
                                             __u64 flags) = (void *)BPF_FUNC_sk_lookup_udp;
 static long (*const assign)(struct __sk_buff *skb, void *socket, __u64 flags) = (void *)BPF_FUNC_sk_assign;
 static long (*const release)(void *socket) = (void *)BPF_FUNC_sk_release;
+static __u32 (*const current_cpu)(void) = (void *)BPF_FUNC_get_smp_processor_id;
 static long (*const check_mtu)(void *skb, __u32 index, __u32 *mtu, __s32 difference,
                                __u64 flags) = (void *)BPF_FUNC_check_mtu;
 static long (*const redirect)(__u32 index, __u64 flags) = (void *)BPF_FUNC_redirect;

@@ -1,4 +1,4 @@
-/* IPv6 for the BPF programs: routes, outer headers, next hops. Only overlay.bpf.c includes it. */
+/* IPv6 for the BPF programs: routes, outer headers, next hops. Part of overlay.bpf.c. */
 #ifndef WEFT_BPF_IPV6_H
 #define WEFT_BPF_IPV6_H
 

@@ -1,5 +1,5 @@
 /*
- * Maps, keys and values that the BPF programs share with their loader (bpf-path.c). Addresses,
+ * Maps, keys and values that the BPF programs share with their loader (maps.c). Addresses,
  * ports and the VXLAN header word are in network order, other fields in host order.
  */
 #ifndef WEFT_BPF_SHARED_H
@@ -42,6 +42,7 @@ enum weft_bpf_map {
 struct weft_bpf_config {
   __u32 is_enabled;
   __u32 tun_index;
+  __u32 join_index; /* sending end of the joining pair (bpf/join.h); 0: none */
   __be32 local;
   __be16 port;
   __u8 is_vxlan;
@@ -54,9 +55,10 @@ struct weft_bpf_config {
     __u32 bits;
     __be32 mask;
   } length[WEFT_BPF_PREFIX_LENGTHS]; /* longest first */
-  /* The decapsulating device (bpf/decap.h): what its frames have, and the port of its socket. */
-  __u8 decap_mac[6], decap_source[6]; /* the source is a secret: the device drops other frames */
-  __be32 decap_vni;                   /* as `vni` */
+  /* What frames for the program `in` have. The source is a secret: it drops others. */
+  __u8 frame_mac[6], frame_source[6];
+  /* The decapsulating device (bpf/decap.h), and the port of its socket. */
+  __be32 decap_vni; /* as `vni` */
   __be16 decap_port;
   __u8 has_decap;
   __u8 outlives_process; /* the program may find its TUN device gone */
@@ -85,7 +87,7 @@ struct weft_bpf_key6 {
 
 /*
  * All CPUs add to them. Packets are counted as on the wire, bytes as of inner packets.
- * decap_packets: the part of rx_packets that the decapsulating device took.
+ * decap_packets: the part of rx_packets that the decapsulating device or the joining pair took.
  */
 struct weft_bpf_counts {
   __u64 tx_packets, tx_bytes, rx_packets, rx_bytes, decap_packets;
@@ -97,6 +99,7 @@ struct weft_bpf_route {
   __u8 mac[6];
   __u32 needs_workers; /* packets to it need segments or checksums, which workers make */
   __u32 mtu;           /* path MTU by the host's route and by probes; that of the interface applies beside it */
+  __u32 sends_super;   /* written by the program: a TCP super-packet has come from it */
   struct weft_bpf_counts counts;
   __be32 remote6[4]; /* over IPv6; last, so that IPv4 reads no more cache lines */
 };

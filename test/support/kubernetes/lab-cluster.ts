@@ -38,12 +38,15 @@ export function flannelAnnotations({
   };
 }
 
+/** What is asked, and what daemons use. */
+export type NodeServer = Pick<LabApiServer, 'url' | 'token' | 'environment' | 'daemonFlags'>;
+
 export class LabCluster {
   readonly #lab: Lab;
-  readonly #server: LabApiServer;
+  readonly #server: NodeServer;
   #versions = 0;
 
-  constructor(lab: Lab, server: LabApiServer) {
+  constructor(lab: Lab, server: NodeServer) {
     this.#lab = lab;
     this.#server = server;
   }

@@ -1,50 +1,55 @@
-// One run of the hook's command in its own process group, so that it ends with all its children.
+// One run of an operator's command in its own process group, so that it ends with all its children.
 // The end of the output is kept; open pipes of children do not delay the end of the run.
 import { spawn, type ChildProcess } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-export type HookOutcome = 'ok' | 'failed' | 'timeout';
+export type RunOutcome = 'ok' | 'failed' | 'timeout';
 
-export interface HookRun {
+export interface GroupRun {
   /** Program and arguments. */
   readonly args: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly timeoutMs: number;
+  /** What names the command, for messages: `--on-change`. */
+  readonly setting: string;
+  /** Goes to standard input; default none. */
+  readonly input?: string;
+  /** How many characters of the output are kept; default 1000. */
+  readonly keptCharacters?: number;
 }
 
-export interface HookEnd {
-  readonly outcome: HookOutcome;
+export interface RunEnd {
+  readonly outcome: RunOutcome;
   /** The end as text, for example `ended with code 3`. */
   readonly message: string;
   /** The end of its standard output and error. */
   readonly output: string;
 }
 
-export interface HookProcess {
+export interface ProcessGroup {
   /** Never rejects. */
-  readonly ended: Promise<HookEnd>;
+  readonly ended: Promise<RunEnd>;
   /** Terminates the process group: SIGTERM, then SIGKILL after {@link GRACE_MS}. */
   end(): Promise<void>;
 }
 
 /** From SIGTERM to SIGKILL. The daemon's own stop deadline is 1 s. */
 const GRACE_MS = 200;
-/** Characters. */
-const KEPT_OUTPUT = 1000;
+/** How long what the command wrote before its end may stay in the pipes. */
+const DRAIN_MS = 50;
+const KEPT_CHARACTERS = 1000;
 
-export function startHookProcess({ args: argv, env, timeoutMs }: HookRun): HookProcess {
-  const [program = '', ...args] = argv;
-  const child = spawn(program, args, {
-    cwd: '/',
-    env: { ...env },
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const output = keepOutput(child);
+export function startProcessGroup(run: GroupRun): ProcessGroup {
+  const { timeoutMs, setting } = run;
+  const [program = ''] = run.args;
+  const child = start(run);
+  const output = keepOutput(child, run.keptCharacters ?? KEPT_CHARACTERS);
   let isTimedOut = false;
   const exited = new Promise<string | undefined>((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) => resolve(describeError(program, error)));
+    child.once('error', (error: NodeJS.ErrnoException) => resolve(describeError(program, setting, error)));
     child.once('exit', (code, signal) => resolve(code === 0 ? undefined : describeEnd(code, signal)));
   });
+  const closed = new Promise((resolve) => child.once('close', resolve));
   const end = async (): Promise<void> => {
     kill(child, 'SIGTERM');
     const timer = setTimeout(() => kill(child, 'SIGKILL'), GRACE_MS);
@@ -57,9 +62,10 @@ export function startHookProcess({ args: argv, env, timeoutMs }: HookRun): HookP
     isTimedOut = true;
     void end();
   }, timeoutMs);
-  const ended = exited.then((error): HookEnd => {
+  const ended = exited.then(async (error): Promise<RunEnd> => {
     clearTimeout(timer);
-    for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+    await Promise.race([closed, sleep(DRAIN_MS, undefined, { ref: false })]);
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
     if (isTimedOut)
       return {
         outcome: 'timeout',
@@ -72,6 +78,20 @@ export function startHookProcess({ args: argv, env, timeoutMs }: HookRun): HookP
   return { ended, end };
 }
 
+function start({ args: [program = '', ...args], env, input }: GroupRun): ChildProcess {
+  const stdin = input === undefined ? 'ignore' : 'pipe';
+  const child = spawn(program, args, {
+    cwd: '/',
+    env: { ...env },
+    detached: true,
+    stdio: [stdin, 'pipe', 'pipe'],
+  });
+  // EPIPE: the command does not read its input.
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.end(input);
+  return child;
+}
+
 /** A program that failed to start has no process group. */
 function kill({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
@@ -82,16 +102,16 @@ function kill({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-function keepOutput(child: ChildProcess): () => string {
+function keepOutput(child: ChildProcess, characters: number): () => string {
   let kept = '';
   for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding('utf8').on('data', (text: string) => (kept = (kept + text).slice(-KEPT_OUTPUT)));
+    stream?.setEncoding('utf8').on('data', (text: string) => (kept = (kept + text).slice(-characters)));
   return () => kept.trim();
 }
 
-function describeError(program: string, { code, message }: NodeJS.ErrnoException): string {
+function describeError(program: string, setting: string, { code, message }: NodeJS.ErrnoException): string {
   const why: Readonly<Record<string, string>> = {
-    ENOENT: `cannot be started: ${program} does not exist; correct --on-change, or give the full path`,
+    ENOENT: `cannot be started: ${program} does not exist; correct ${setting}, or give the full path`,
     EACCES: `cannot be started: ${program} is not executable; chmod +x it, or start it by a shell`,
     ENOEXEC: `cannot be started: ${program} has no executable format; add a first line like #!/bin/sh`,
   };

@@ -1,7 +1,7 @@
 // Rules of one family as a table of nftables, in the format of `nft list table`. Pure.
 import { MULTICAST, SERVICE_MARK } from './firewall-policy.ts';
 import type { FirewallFamily, FirewallPolicy } from './firewall-policy.ts';
-import type { FirewallObject } from './kernel-state.ts';
+import type { FirewallObject } from '../kernel-state.ts';
 
 /** Names of the tables that weft owns; flannel's names. */
 export const NFT_TABLES = { 4: 'flannel-ipv4', 6: 'flannel-ipv6' } as const;

@@ -1,8 +1,8 @@
 // What suites of the backend wireguard share: a watch on the underlay for packets in the clear, and a host of flannel by its
 // facts: device, address, route of the whole network, and peers as it takes them from leases.
-import type { Lab } from '../../lab/lab.ts';
-import { waitFor } from '../../lab/wait.ts';
-import { putLease } from './daemon-view.ts';
+import type { Lab } from '../../../lab/lab.ts';
+import { waitFor } from '../../../lab/wait.ts';
+import { putLease } from '../daemon-view.ts';
 
 /**
  * Counts what leaves `host` and should not: overlay packets as they are, and VXLAN packets to a host that got a WireGuard packet
@@ -95,7 +95,12 @@ export class FlannelHost {
     await lab.check(name, ['sh', '-c', `(${make}) >&2`]);
     const privateKey = (await lab.check(name, ['wg', 'genkey'])).trim();
     const publicKey = (await lab.check(name, ['wg', 'pubkey'], { input: privateKey })).trim();
-    await wg(lab, name, ['set', 'flannel-wg', 'private-key', '/dev/stdin', 'listen-port', '51820'], privateKey);
+    await wg(
+      lab,
+      name,
+      ['set', 'flannel-wg', 'private-key', '/dev/stdin', 'listen-port', '51820'],
+      privateKey,
+    );
     for (const command of [
       `link set flannel-wg mtu 1420 up`,
       `address add ${this.#subnet.replace('/24', '/32')} dev flannel-wg`,

@@ -1,12 +1,12 @@
 // Firewall rules: golden text, the same in both engines. test/firewall-rules.spec.ts shows that the
 // programs print it so.
 import assert from 'node:assert/strict';
-import type { BackendContext, HostFacts } from './backend.ts';
+import type { BackendContext, HostFacts } from '../backend.ts';
 import { deriveFirewall, deriveForwarding } from './firewall.ts';
 import type { FirewallPolicy } from './firewall-policy.ts';
-import { context, host, network, VXLAN, type Families } from './fixture.ts';
-import { backendFor } from './index.ts';
-import { renderObject, renderObjects } from './render.ts';
+import { context, host, network, VXLAN, type Families } from '../fixture.ts';
+import { backendFor } from '../index.ts';
+import { renderObject, renderObjects } from '../render.ts';
 
 const ALL: FirewallPolicy = {
   engine: 'nft',

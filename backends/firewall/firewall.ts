@@ -1,13 +1,13 @@
 // Firewall rules as kernel objects: packets that leave the overlay are masqueraded, packets that
 // this host forwards are accepted. Both engines get the same rules. Tables and chains have
 // flannel's names, so that each daemon removes what the other left. Pure.
-import type { Family } from '../lib/address.ts';
-import type { BackendContext } from './backend.ts';
-import { FAMILIES, rangeOf, subnetOf } from './address-family.ts';
+import type { Family } from '../../lib/address.ts';
+import type { BackendContext } from '../backend.ts';
+import { FAMILIES, rangeOf, subnetOf } from '../address-family.ts';
 import { forwardChain, masqueradeChain } from './firewall-iptables.ts';
 import { nftTable } from './firewall-nft.ts';
 import type { FirewallFamily, FirewallPolicy } from './firewall-policy.ts';
-import type { FirewallObject, SysctlObject } from './kernel-state.ts';
+import type { FirewallObject, SysctlObject } from '../kernel-state.ts';
 
 /** The rules of each family in which this host has a subnet. */
 export function deriveFirewall(context: BackendContext, policy: FirewallPolicy): readonly FirewallObject[] {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../lib/address.ts';
-import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
-import { toRevision } from '../registry/registry.ts';
+import type { Ipv4, Ipv4Cidr, Ipv6, Ipv6Cidr } from '../../../lib/address.ts';
+import type { LeaseAttributes, LeaseSubnets } from '../../lease.ts';
+import { toRevision } from '../../registry/registry.ts';
 import { decide, initialAssignedState, onPublishFailed } from './assigned-lease.ts';
 import type { AssignedLeaseState, AssignmentView } from './assigned-lease.ts';
 
@@ -157,6 +157,13 @@ describe('assigned lease', () => {
     assert.deepEqual(ownOf({ subnets: both }), SUBNETS);
     assert.deepEqual(ownOf({ config: { ipv4: IPV4, ipv6: IPV6 } }), SUBNETS);
     assert.deepEqual(ownOf({ subnets: both, config: { ipv4: IPV4, ipv6: IPV6 } }), both);
+  });
+
+  it('forgets a failure once all is published, though nothing was written', () => {
+    const failed = onPublishFailed(heldState(), new Error('cannot derive'), NOW).state;
+    assert.equal(failed.lastError?.message, 'cannot derive');
+    const { effects, state } = decide(failed, viewOf({ isPublished: true }), NOW);
+    assert.deepEqual([state.kind, state.lastError, effects], ['held', undefined, []]);
   });
 
   it('backs off after a failed write and reports each cause once', () => {

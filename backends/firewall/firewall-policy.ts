@@ -1,6 +1,6 @@
 // Input of the firewall rules, and constants that both engines share.
-import type { Cidr, Family } from '../lib/address.ts';
-import type { FirewallObject } from './kernel-state.ts';
+import type { Cidr, Family } from '../../lib/address.ts';
+import type { FirewallObject } from '../kernel-state.ts';
 
 /** Which rules the administrator wants, and which engine this host has for them. */
 export interface FirewallPolicy {

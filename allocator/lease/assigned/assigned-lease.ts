@@ -11,15 +11,15 @@
 //   lost       the subnets held before are not assigned    entry fits ► acquiring
 //              any more
 //   stopped    absorbing                                   —
-import { NO_RETRY, afterFailure, type Retry } from '../../lib/backoff.ts';
-import type { Now } from '../../lib/clock.ts';
-import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
-import { NO_LEASE } from '../registry/registry.ts';
-import type { Assignment, Revision } from '../registry/registry.ts';
-import type { NetworkConfig } from '../config/config.ts';
-import { isInside } from '../../lib/address.ts';
-import type { LeaseEvent, LeaseManagerState, OwnLease, OwnLeaseChange } from './lease-events.ts';
-import { NO_OVERWRITES, recordOverwrite, type Overwrites } from './overwrites.ts';
+import { NO_RETRY, afterFailure, type Retry } from '../../../lib/backoff.ts';
+import type { Now } from '../../../lib/clock.ts';
+import type { LeaseAttributes, LeaseSubnets } from '../../lease.ts';
+import { NO_LEASE } from '../../registry/registry.ts';
+import type { Assignment, Revision } from '../../registry/registry.ts';
+import type { NetworkConfig } from '../../config/config.ts';
+import { isInside } from '../../../lib/address.ts';
+import type { LeaseEvent, LeaseManagerState, OwnLease, OwnLeaseChange } from '../lease-events.ts';
+import { NO_OVERWRITES, recordOverwrite, type Overwrites } from '../overwrites.ts';
 
 export interface AssignedLeaseState {
   readonly kind: Extract<LeaseManagerState, 'waiting' | 'acquiring' | 'held' | 'lost' | 'stopped'>;
@@ -161,8 +161,9 @@ interface PublishedView extends AssignmentView {
 function held(state: AssignedLeaseState, view: PublishedView): AssignedLeaseTransition {
   const { assignment, attributes, key, modRevision, subnets } = view;
   const before = state.own;
-  if (state.kind === 'held' && before?.modRevision === modRevision && before.attributes === attributes)
-    return { state, effects: [] };
+  const isSameEntry = before?.modRevision === modRevision && before.attributes === attributes;
+  if (state.kind === 'held' && isSameEntry)
+    return { state: state.lastError === undefined ? state : withoutError(state), effects: [] };
   const own: OwnLease = {
     key,
     subnets,
@@ -172,7 +173,7 @@ function held(state: AssignedLeaseState, view: PublishedView): AssignedLeaseTran
     isReservation: false,
     expiresAtMs: Infinity,
   };
-  const { formerSubnets, lastError: _solved, ...rest } = state;
+  const { formerSubnets, ...rest } = withoutError(state);
   const change = changeOf(before, own);
   const effects: AssignedLeaseEffect[] = [{ kind: 'notify-own-lease', change }];
   const former = before?.subnets ?? formerSubnets;
@@ -183,7 +184,11 @@ function held(state: AssignedLeaseState, view: PublishedView): AssignedLeaseTran
     });
   else if (change === 'acquired')
     effects.unshift({ kind: 'emit', event: { level: 'info', code: 'lease-adopted', key } });
-  return { state: { ...rest, kind: 'held', own, uid: assignment.uid, retry: NO_RETRY }, effects };
+  return { state: { ...rest, kind: 'held', own, uid: assignment.uid }, effects };
+}
+
+function withoutError({ lastError: _solved, ...state }: AssignedLeaseState): AssignedLeaseState {
+  return { ...state, retry: NO_RETRY };
 }
 
 function changeOf(before: OwnLease | undefined, own: OwnLease): OwnLeaseChange {

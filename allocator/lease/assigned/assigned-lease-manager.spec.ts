@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { ip4, lease, network, subnets, VXLAN } from '../../backends/fixture.ts';
-import { FakeClock } from '../../test/support/fake-clock.ts';
-import type { Lease, LeaseAttributes } from '../lease.ts';
-import type { RegistryCacheListener, RegistryCacheChange } from '../registry/cache-listeners.ts';
-import type { RegistryCache } from '../registry/registry-cache.ts';
-import { NO_LEASE, toRevision, type RegistryEntry } from '../registry/registry.ts';
+import { ip4, lease, network, subnets, VXLAN } from '../../../backends/fixture.ts';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import type { Lease, LeaseAttributes } from '../../lease.ts';
+import type { RegistryCacheListener, RegistryCacheChange } from '../../registry/cache-listeners.ts';
+import type { RegistryCache } from '../../registry/registry-cache.ts';
+import { NO_LEASE, toRevision, type RegistryEntry } from '../../registry/registry.ts';
 import { AssignedLeaseManager } from './assigned-lease-manager.ts';
-import type { LeaseEvent } from './lease-events.ts';
+import type { LeaseEvent } from '../lease-events.ts';
 
 const ADDRESS = ip4('198.18.1.1');
 

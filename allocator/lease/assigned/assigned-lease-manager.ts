@@ -1,42 +1,34 @@
 // Keeps this host's lease where the control plane assigns subnets: follows the own entry in the
 // cache, publishes attributes in it, and knows the peers. It runs the state machine of
 // `assigned-lease.ts`, one write at a time, and serves the daemon as the manager of claimed ones does.
-import type { IpAddress } from '../../lib/address.ts';
-import type { Random } from '../../lib/backoff.ts';
-import type { Clock } from '../../lib/clock.ts';
-import { ControlLoop } from '../../lib/control-loop.ts';
-import type { NetworkConfig } from '../config/config.ts';
-import type { InvalidEntry, Lease, LeaseAttributes, LeaseSubnets } from '../lease.ts';
-import { sameAttributes } from '../registry/lease-value.ts';
-import type { RegistryCache } from '../registry/registry-cache.ts';
-import type { RegistryCacheChange } from '../registry/cache-listeners.ts';
-import { RegistryError, type AssigningRegistry } from '../registry/registry.ts';
+import type { IpAddress } from '../../../lib/address.ts';
+import type { Random } from '../../../lib/backoff.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import { ControlLoop } from '../../../lib/control-loop.ts';
+import type { NetworkConfig } from '../../config/config.ts';
+import type { LeaseAttributes, LeaseSubnets } from '../../lease.ts';
+import { sameAttributes } from '../../registry/lease-value.ts';
+import { RegistryError, type AssigningRegistry } from '../../registry/registry.ts';
 import { decide, initialAssignedState, onPublishFailed } from './assigned-lease.ts';
 import type { AssignedLeaseState, AssignedLeaseTransition, AssignmentView } from './assigned-lease.ts';
-import type { LeaseListener, LeaseManagerState, OwnLease } from './lease-events.ts';
-import type { LeaseKeeper } from './lease-keeper.ts';
-import type { NodeIdentity } from './node-identity.ts';
-import { PeerIndex, type LocalNode } from './peer-index.ts';
-import { RegistryAuditor } from './registry-auditor.ts';
+import type { LeaseManagerState, OwnLease } from '../lease-events.ts';
+import type { LeaseKeeper } from '../lease-keeper.ts';
+import type { NodeIdentity } from '../node-identity.ts';
+import { PeerFollower, type PeerFollowerOptions } from '../peer-follower.ts';
+import type { LocalNode } from '../peer-index.ts';
 
-export interface AssignedLeaseManagerOptions extends NodeIdentity {
+export interface AssignedLeaseManagerOptions extends NodeIdentity, PeerFollowerOptions {
   readonly registry: Pick<AssigningRegistry, 'ownKey' | 'assignmentOf' | 'publish'>;
-  /** Started, and read at least once. */
-  readonly cache: RegistryCache;
   readonly clock: Clock;
   readonly random: Random;
-  readonly config: NetworkConfig;
   /** Subnets of subnet.env. */
   readonly previousSubnets?: LeaseSubnets;
   /** What to publish; `previous` is what is published. May throw: tried again with back-off. */
   readonly attributes: (previous?: LeaseAttributes) => LeaseAttributes;
-  readonly listener: LeaseListener;
 }
 
-export class AssignedLeaseManager implements LeaseKeeper {
+export class AssignedLeaseManager extends PeerFollower implements LeaseKeeper {
   readonly #options: AssignedLeaseManagerOptions;
-  readonly #peers: PeerIndex;
-  readonly #auditor: RegistryAuditor;
   readonly #loop: ControlLoop;
   readonly #stopped = new AbortController();
   #identity: NodeIdentity;
@@ -45,21 +37,15 @@ export class AssignedLeaseManager implements LeaseKeeper {
   /** Derived last; the same object as long as its content is the same. */
   #attributes: LeaseAttributes | undefined;
   #isAttributesDue = true;
-  #unsubscribe: (() => void) | undefined;
 
   constructor(options: AssignedLeaseManagerOptions) {
-    const { cache, clock, config, listener, nodeId, previousSubnets, publicIpv6 } = options;
+    const { clock, config, nodeId, previousSubnets, publicIpv6, registry } = options;
+    const identity = { nodeId, ...(publicIpv6 !== undefined && { publicIpv6 }) };
+    super(options, localNodeOf(registry.ownKey, identity));
     this.#options = options;
-    this.#identity = { nodeId, ...(publicIpv6 !== undefined && { publicIpv6 }) };
+    this.#identity = identity;
     this.#config = config;
     this.#state = initialAssignedState(previousSubnets);
-    this.#peers = new PeerIndex(cache.leases, this.#localNode());
-    this.#auditor = new RegistryAuditor({
-      cache,
-      peers: this.#peers,
-      isBackendDefaulted: config.isBackendDefaulted,
-      onEvent: (event) => listener.onEvent(event),
-    });
     this.#loop = new ControlLoop({
       clock,
       step: () => this.#step(),
@@ -75,22 +61,6 @@ export class AssignedLeaseManager implements LeaseKeeper {
     return this.#state.kind === 'held';
   }
 
-  get peers(): ReadonlyMap<string, Lease> {
-    return this.#peers.peers;
-  }
-
-  get duplicates(): ReadonlyMap<string, Lease> {
-    return this.#peers.duplicates;
-  }
-
-  get overlapping(): ReadonlySet<string> {
-    return this.#peers.overlapping;
-  }
-
-  get invalidEntries(): ReadonlyMap<string, InvalidEntry> {
-    return this.#options.cache.invalidEntries;
-  }
-
   get nodeId(): IpAddress {
     return this.#identity.nodeId;
   }
@@ -104,22 +74,18 @@ export class AssignedLeaseManager implements LeaseKeeper {
   }
 
   start(): void {
-    const { cache, listener } = this.#options;
-    if (this.#unsubscribe !== undefined || this.#stopped.signal.aborted) return;
-    this.#unsubscribe = cache.subscribe({
-      onChange: (change) => this.#onChange(change),
-      onConnection: (isConnected, error) => this.#auditor.onConnection(isConnected, error),
+    if (this.#stopped.signal.aborted) return;
+    const isNew = this.follow({
+      before: ({ isRestored }) => this.#onRestored(isRestored),
+      after: (changed) => this.#onChange(changed),
     });
-    this.#peers.update([...this.peers.keys(), ...this.duplicates.keys(), ...cache.leases.keys()]);
-    if (this.peers.size > 0) listener.onPeers(new Set(this.peers.keys()));
-    this.#auditor.check(cache.entries.keys());
-    this.#loop.start();
+    if (isNew) this.#loop.start();
   }
 
   stop(): void {
     if (this.#stopped.signal.aborted) return;
     this.#stopped.abort(new Error('The lease manager was stopped'));
-    this.#unsubscribe?.();
+    this.endFollowing();
     this.#enter({ ...this.#state, kind: 'stopped' });
     void this.#loop.stop();
   }
@@ -131,7 +97,7 @@ export class AssignedLeaseManager implements LeaseKeeper {
 
   setIdentity({ nodeId, publicIpv6 }: NodeIdentity): void {
     this.#identity = { nodeId, ...(publicIpv6 !== undefined && { publicIpv6 }) };
-    this.#notifyPeers(this.#peers.setLocalNode(this.#localNode()));
+    this.#updateLocalNode();
     this.publish();
   }
 
@@ -218,7 +184,7 @@ export class AssignedLeaseManager implements LeaseKeeper {
       if (effect.kind === 'emit') listener.onEvent(effect.event);
       if (effect.kind === 'notify-own-lease' && this.own) {
         listener.onOwnLease(this.own, effect.change);
-        this.#auditOwnKey();
+        this.auditOwnKey(this.own.key, this.nodeId);
       }
     }
     return effects.some(({ kind }) => kind === 'publish');
@@ -227,31 +193,25 @@ export class AssignedLeaseManager implements LeaseKeeper {
   #enter(state: AssignedLeaseState): void {
     const before = this.#state;
     this.#state = state;
-    if (state.own !== before.own) this.#notifyPeers(this.#peers.setLocalNode(this.#localNode()));
+    if (state.own !== before.own) this.#updateLocalNode();
     if (state.kind !== before.kind) this.#options.listener.onState(state.kind, before.kind);
   }
 
-  #onChange({ put, removed, isRestored }: RegistryCacheChange): void {
-    const { listener } = this.#options;
-    const changed = [...put, ...removed];
-    if (isRestored) listener.onEvent({ level: 'warn', code: 'registry-restored' });
-    this.#notifyPeers(this.#peers.update(changed));
-    this.#auditor.check(changed);
-    this.#auditOwnKey();
+  #onRestored(isRestored: boolean): void {
+    if (isRestored) this.#options.listener.onEvent({ level: 'warn', code: 'registry-restored' });
+  }
+
+  #onChange(changed: readonly string[]): void {
+    if (this.own !== undefined) this.auditOwnKey(this.own.key, this.nodeId);
     if (changed.length > 0) this.#loop.wake();
   }
 
-  #auditOwnKey(): void {
-    if (this.own !== undefined) this.#auditor.checkOwnKey(this.own.key, this.nodeId);
+  #updateLocalNode(): void {
+    this.setLocalNode(localNodeOf(this.#options.registry.ownKey, this.#identity, this.own?.subnets));
   }
+}
 
-  #notifyPeers(changedKeys: ReadonlySet<string>): void {
-    if (changedKeys.size > 0) this.#options.listener.onPeers(changedKeys);
-  }
-
-  /** The own entry is the own one even before anything is published in it. */
-  #localNode(): LocalNode {
-    const { registry } = this.#options;
-    return { ...this.#identity, own: { key: registry.ownKey, subnets: this.#state?.own?.subnets ?? {} } };
-  }
+/** The own entry is the own one even before anything is published in it. */
+function localNodeOf(key: string, identity: NodeIdentity, subnets: LeaseSubnets = {}): LocalNode {
+  return { ...identity, own: { key, subnets } };
 }

@@ -1,8 +1,8 @@
 // Rules of one family as chains of iptables, in the format of `iptables-save`. Pure.
-import type { Family } from '../lib/address.ts';
+import type { Family } from '../../lib/address.ts';
 import { MULTICAST, SERVICE_MARK } from './firewall-policy.ts';
 import type { FirewallFamily, FirewallPolicy } from './firewall-policy.ts';
-import type { FirewallObject } from './kernel-state.ts';
+import type { FirewallObject } from '../kernel-state.ts';
 
 /** A chain that weft owns. */
 export interface OwnChain {

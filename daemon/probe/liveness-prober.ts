@@ -1,0 +1,237 @@
+// Probes every peer at intervals, in slices that spread a round over its interval, and reports
+// changes. A peer that does not answer is tried again soon, with its public IP, before it counts as
+// silent; while it is, it is tried with growing pauses of at most an interval. Sends nothing
+// without peers.
+import type { IpAddress } from '../../lib/address.ts';
+import type { Random } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { ControlLoop } from '../../lib/control-loop.ts';
+import { next, type Liveness, type LivenessCounts, type LivenessEvidence } from './liveness-state.ts';
+import type { PeerTargets } from './peer-targets.ts';
+
+/** Round trips in ms in the order of the addresses; `undefined`: no answer. May reject. */
+export type Sweep = (
+  addresses: readonly IpAddress[],
+  timeoutMs: number,
+) => Promise<readonly (number | undefined)[]>;
+
+export interface LivenessProberOptions {
+  readonly clock: Clock;
+  /** Default `Math.random`. */
+  readonly random?: Random;
+  /** From one echo to a peer to the next, in ms; 0: never. */
+  readonly intervalMs: number;
+  /** Where the peers that are programmed answer, by key. */
+  readonly targets: () => ReadonlyMap<string, PeerTargets>;
+  /** Echoes of the rounds; of peers that did not answer, which may overlap them. */
+  readonly sweeps: { readonly round: Sweep; readonly retry: Sweep };
+  /** The state of a peer changed, from `before`, if it had one. Must not throw. */
+  readonly onChange: (key: string, liveness: Liveness, before: Liveness | undefined) => void;
+  /** No echo can be sent from this host. Called again after it could. */
+  readonly onError: (error: Error) => void;
+}
+
+/** First round after the start, in ms: peers that start together program each other first. */
+const FIRST_ROUND_MS = 2_000;
+/** Peers of one slice. */
+const SLICE_PEERS = 100;
+/** Time limit of the answers to a slice; a slower peer is tried again with {@link RETRY_TIMEOUT_MS}. */
+const SLICE_TIMEOUT_MS = 200;
+const RETRY_TIMEOUT_MS = 1_000;
+const RETRY_PAUSE_MS = 500;
+/** Retries without an answer that make a peer silent. */
+const RETRIES = 3;
+/** Part of the first pause by which it varies, so that hosts that start together do not probe together. */
+const JITTER = 0.5;
+
+/** A round that became due since the step checked is still in the future for the control loop. */
+const MIN_SLEEP_MS = 1;
+
+/** A peer that did not answer, and its retries so far. */
+type Suspects = Map<string, number>;
+
+export class LivenessProber {
+  readonly #options: LivenessProberOptions;
+  readonly #round: ControlLoop;
+  readonly #retry: ControlLoop;
+  readonly #known = new Map<string, Liveness>();
+  readonly #suspects: Suspects = new Map();
+  /** Slices of the current round that are still to come. */
+  #slices: (readonly string[])[] = [];
+  #sliceCount = 1;
+  #targets: ReadonlyMap<string, PeerTargets> = new Map();
+  #nextSliceMs = Infinity;
+  #nextRetryMs = Infinity;
+  #retryPauseMs = RETRY_PAUSE_MS;
+  #hasFailed = false;
+  #isStopped = false;
+
+  constructor(options: LivenessProberOptions) {
+    const { clock } = options;
+    const deadline = (dueMs: number): number[] => [Math.max(dueMs, clock.nowMs() + MIN_SLEEP_MS)];
+    this.#options = options;
+    this.#round = new ControlLoop({
+      clock,
+      step: () => this.#stepRound(),
+      deadlinesMs: () => deadline(this.#nextSliceMs),
+    });
+    this.#retry = new ControlLoop({
+      clock,
+      step: () => this.#stepRetry(),
+      deadlinesMs: () => deadline(this.#nextRetryMs),
+    });
+  }
+
+  /** `undefined`: not probed yet, or not often enough. */
+  get(key: string): Liveness | undefined {
+    return this.#known.get(key);
+  }
+
+  /** Peers by state, of those for which `has` holds and of `total` peers. */
+  counts(total: number, has: (key: string) => boolean): LivenessCounts {
+    const counts = { reachable: 0, silent: 0, 'overlay-broken': 0, unknown: 0 };
+    for (const [key, { state }] of this.#known) if (has(key)) counts[state]++;
+    counts.unknown = total - counts.reachable - counts.silent - counts['overlay-broken'];
+    return counts;
+  }
+
+  /** Without effect with an interval of 0. */
+  start(): void {
+    const { clock, intervalMs, random = Math.random } = this.#options;
+    if (intervalMs === 0) return;
+    this.#nextSliceMs = clock.nowMs() + FIRST_ROUND_MS * (1 + JITTER * random());
+    this.#round.start();
+    this.#retry.start();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    void this.#round.stop();
+    void this.#retry.stop();
+  }
+
+  // ---- rounds ----
+
+  async #stepRound(): Promise<boolean> {
+    const { clock, intervalMs } = this.#options;
+    if (clock.nowMs() < this.#nextSliceMs) return false;
+    this.#nextSliceMs = clock.nowMs() + intervalMs / this.#sliceCount;
+    if (this.#slices.length === 0) this.#beginRound();
+    const slice = (this.#slices.shift() ?? []).filter((key) => !this.#suspects.has(key));
+    if (slice.length > 0) await this.#probeSlice(slice);
+    return false;
+  }
+
+  #beginRound(): void {
+    this.#targets = this.#options.targets();
+    for (const key of this.#known.keys()) if (!this.#targets.has(key)) this.#known.delete(key);
+    const keys = [...this.#targets.keys()];
+    for (let from = 0; from < keys.length; from += SLICE_PEERS)
+      this.#slices.push(keys.slice(from, from + SLICE_PEERS));
+    this.#sliceCount = Math.max(1, this.#slices.length);
+    this.#nextSliceMs = this.#options.clock.nowMs() + this.#options.intervalMs / this.#sliceCount;
+  }
+
+  async #probeSlice(keys: readonly string[]): Promise<void> {
+    const { round } = this.#options.sweeps;
+    const rtts = await this.#run(
+      round,
+      keys.map((key) => this.#firstTarget(key)),
+      SLICE_TIMEOUT_MS,
+    );
+    if (rtts === undefined) return;
+    for (const [index, key] of keys.entries()) {
+      const rttMs = rtts[index];
+      if (rttMs === undefined) this.#suspect(key);
+      else this.#apply(key, { kind: 'answered', rttMs });
+    }
+  }
+
+  #suspect(key: string): void {
+    const { clock } = this.#options;
+    const isNews = this.#known.get(key)?.state !== 'silent';
+    this.#suspects.set(key, isNews ? 0 : RETRIES);
+    if (isNews) this.#retryPauseMs = RETRY_PAUSE_MS;
+    this.#nextRetryMs = Math.min(this.#nextRetryMs, clock.nowMs() + RETRY_PAUSE_MS);
+    this.#retry.wake();
+  }
+
+  // ---- peers that did not answer ----
+
+  async #stepRetry(): Promise<boolean> {
+    const { clock, intervalMs, targets } = this.#options;
+    if (clock.nowMs() < this.#nextRetryMs) return false;
+    const current = targets();
+    for (const key of this.#suspects.keys()) if (!current.has(key)) this.#forget(key);
+    const keys = [...this.#suspects.keys()];
+    if (keys.length > 0) await this.#probeSuspects(keys, current);
+    if ([...this.#suspects.values()].every((retries) => retries >= RETRIES))
+      this.#retryPauseMs = Math.min(2 * this.#retryPauseMs, intervalMs);
+    this.#nextRetryMs = this.#suspects.size === 0 ? Infinity : clock.nowMs() + this.#retryPauseMs;
+    return false;
+  }
+
+  async #probeSuspects(keys: readonly string[], current: ReadonlyMap<string, PeerTargets>): Promise<void> {
+    const targets = keys.map((key) => current.get(key)!);
+    const first = targets.map(({ overlay, underlay }) => overlay ?? underlay!);
+    const underlay = targets.flatMap((target) => (target.underlay === undefined ? [] : [target.underlay]));
+    const { retry } = this.#options.sweeps;
+    const rtts = await this.#run(retry, [...first, ...underlay], RETRY_TIMEOUT_MS);
+    if (rtts === undefined) return;
+    const answers = new Map<string | undefined, number | undefined>(
+      [...first, ...underlay].map((address, index) => [address, rtts[index]]),
+    );
+    for (const [index, key] of keys.entries()) {
+      const hasUnderlayAnswered = answers.get(targets[index]!.underlay) !== undefined;
+      this.#judge(key, rtts[index], hasUnderlayAnswered);
+    }
+  }
+
+  /** @param rttMs - of the overlay; `undefined`: no answer. */
+  #judge(key: string, rttMs: number | undefined, hasUnderlayAnswered: boolean): void {
+    const retries = (this.#suspects.get(key) ?? 0) + 1;
+    if (rttMs !== undefined) {
+      this.#suspects.delete(key);
+      return this.#apply(key, { kind: 'answered', rttMs });
+    }
+    this.#suspects.set(key, retries);
+    if (retries >= RETRIES) this.#apply(key, { kind: 'not-answered', hasUnderlayAnswered });
+  }
+
+  #forget(key: string): void {
+    this.#suspects.delete(key);
+    this.#known.delete(key);
+  }
+
+  // ---- both ----
+
+  /** The overlay address, or the public IP where there is none. */
+  #firstTarget(key: string): IpAddress {
+    const { overlay, underlay } = this.#targets.get(key)!;
+    return overlay ?? underlay!;
+  }
+
+  /** `undefined`: nothing was sent, or the prober was stopped meanwhile. */
+  async #run(
+    sweep: Sweep,
+    addresses: readonly IpAddress[],
+    timeoutMs: number,
+  ): Promise<readonly (number | undefined)[] | undefined> {
+    try {
+      const rtts = await sweep(addresses, timeoutMs);
+      this.#hasFailed = false;
+      return this.#isStopped ? undefined : rtts;
+    } catch (error) {
+      if (!this.#hasFailed && !this.#isStopped) this.#options.onError(error as Error);
+      this.#hasFailed = true;
+      return undefined;
+    }
+  }
+
+  #apply(key: string, evidence: LivenessEvidence): void {
+    const before = this.#known.get(key);
+    const after = next(before, evidence, this.#options.clock.nowMs());
+    this.#known.set(key, after);
+    if (before?.state !== after.state) this.#options.onChange(key, after, before);
+  }
+}

@@ -1,0 +1,107 @@
+// Liveness of this node's peers: chooses whom to probe, and reports what changed.
+import type { BackendType } from '../../allocator/config/config.ts';
+import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Native } from '../../native/index.ts';
+import type { Logger } from '../log/log.ts';
+import type { Reconciler } from '../reconciler/reconciler.ts';
+import { EchoSweeper } from './echo-sweeper.ts';
+import { livenessProblems } from './liveness-problems.ts';
+import { LivenessProber } from './liveness-prober.ts';
+import type { Liveness, LivenessCounts } from './liveness-state.ts';
+import { targetsOf, type PeerTargets } from './peer-targets.ts';
+
+export interface PeerLivenessOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Weft's addon; without it nothing is probed. */
+  readonly native: Native | undefined;
+  /** 0: never probes. */
+  readonly intervalMs: number;
+  readonly backend: () => BackendType;
+  readonly peers: () => LeaseKeeper['peers'];
+  readonly reconciler: Pick<Reconciler, 'peerStatus'>;
+  /** The state of a peer changed; not for a first answer. */
+  readonly onChange: (key: string, liveness: Liveness) => void;
+}
+
+/** Read-only view. */
+export interface LivenessView {
+  /** `undefined`: unknown. */
+  readonly of: (key: string) => Liveness | undefined;
+  readonly counts: () => LivenessCounts;
+  /** One line each about peers that do not answer. */
+  readonly problems: () => readonly string[];
+}
+
+export class PeerLiveness implements LivenessView {
+  readonly #options: PeerLivenessOptions;
+  readonly #prober: LivenessProber;
+  readonly #sweepers: readonly EchoSweeper[];
+  /** Peers that are not reachable. */
+  readonly #unreachable = new Map<string, Liveness>();
+
+  constructor(options: PeerLivenessOptions) {
+    const { clock, log, native, intervalMs } = options;
+    const newSweeper = (): EchoSweeper => new EchoSweeper({ native: native!, clock });
+    const [round, retry] = [newSweeper(), newSweeper()];
+    this.#options = options;
+    this.#sweepers = [round, retry];
+    this.#prober = new LivenessProber({
+      clock,
+      intervalMs: native === undefined ? 0 : intervalMs,
+      targets: () => this.#targets(),
+      sweeps: { round: round.sweep.bind(round), retry: retry.sweep.bind(retry) },
+      onChange: (key, liveness, before) => this.#onChange(key, liveness, before),
+      onError: ({ message }) => log.warn('Peers cannot be probed from this host', { error: message }),
+    });
+  }
+
+  start(): void {
+    this.#prober.start();
+  }
+
+  stop(): void {
+    this.#prober.stop();
+    for (const sweeper of this.#sweepers) sweeper.close();
+  }
+
+  of(key: string): Liveness | undefined {
+    return this.#prober.get(key);
+  }
+
+  counts(): LivenessCounts {
+    const peers = this.#options.peers();
+    return this.#prober.counts(peers.size, (key) => peers.has(key));
+  }
+
+  problems(): readonly string[] {
+    const peers = this.#options.peers();
+    for (const key of this.#unreachable.keys()) if (!peers.has(key)) this.#unreachable.delete(key);
+    // A reservation that never answered may have no host yet.
+    const found = [...this.#unreachable].filter(
+      ([key, { answeredMs }]) => answeredMs !== undefined || peers.get(key)?.isReservation !== true,
+    );
+    return livenessProblems(found, peers.size);
+  }
+
+  #onChange(key: string, liveness: Liveness, before: Liveness | undefined): void {
+    if (liveness.state === 'reachable') this.#unreachable.delete(key);
+    else this.#unreachable.set(key, liveness);
+    if (before !== undefined || liveness.state !== 'reachable') this.#options.onChange(key, liveness);
+  }
+
+  /** Peers that are in the kernel: echoes to others would leave by the default route. */
+  #targets(): ReadonlyMap<string, PeerTargets> {
+    const { backend, peers, reconciler } = this.#options;
+    const type = backend();
+    const targets = new Map<string, PeerTargets>();
+    for (const [key, lease] of peers()) {
+      const status = reconciler.peerStatus(key);
+      if (status?.state !== 'in-sync' || status.mode === 'none') continue;
+      const target = targetsOf(lease, type);
+      if ((target.overlay ?? target.underlay) !== undefined) targets.set(key, target);
+    }
+    return targets;
+  }
+}

@@ -1,0 +1,78 @@
+// The reconciler and commands of the backend extension.
+import assert from 'node:assert/strict';
+import type { PeerState } from '../../backends/backend.ts';
+import type { CommandObject } from '../../backends/kernel-state.ts';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { newKernel, type CountingKernel } from '../../test/support/reconciler-host.ts';
+import { Reconciler } from './reconciler.ts';
+
+const OWNERSHIP = { devices: [], networks: [], interface: 'eth0', hasCommands: true };
+const KEY = '10.5.2.0-24';
+
+const command = (subject: string, changes: Partial<CommandObject> = {}): CommandObject => ({
+  kind: 'command',
+  subject,
+  addCommand: 'add',
+  removeCommand: 'remove',
+  isShell: false,
+  environment: '',
+  input: '',
+  ...changes,
+});
+const peer = (changes: Partial<CommandObject> = {}): PeerState => ({
+  mode: 'command',
+  objects: [command('10.5.2.0/24', changes)],
+});
+
+describe('the reconciler of commands', () => {
+  let clock: FakeClock;
+  let kernel: CountingKernel;
+  let reconciler: Reconciler;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    kernel = newKernel();
+    reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
+  });
+
+  async function start(state: PeerState): Promise<void> {
+    reconciler.setHost(OWNERSHIP, [command('host')]);
+    reconciler.setPeer(KEY, state);
+    reconciler.markComplete();
+    reconciler.start();
+    await clock.settle();
+  }
+
+  it('runs that of the host first, each once, and the removal of a peer that left', async () => {
+    await start(peer());
+    reconciler.resync();
+    await clock.settle();
+    reconciler.removePeer(KEY);
+    await clock.settle();
+    assert.deepEqual(kernel.commands.runs, ['add host', 'add 10.5.2.0/24', 'remove 10.5.2.0/24']);
+  });
+
+  it('runs it again with other values', async () => {
+    await start(peer());
+    reconciler.setPeer(KEY, peer({ environment: 'PUBLIC_IP=10.9.0.3' }));
+    await clock.settle();
+    assert.deepEqual(kernel.commands.runs.slice(2), ['add 10.5.2.0/24']);
+  });
+
+  it('reports a failure as that of its peer, and tries again with back-off', async () => {
+    kernel.injectFault('command 10.5.2.0/24', 'EPERM', 2);
+    await start(peer());
+    assert.equal(reconciler.peerStatus(KEY)?.state, 'error');
+    assert.equal(reconciler.summary().host.state, 'in-sync');
+    await clock.advance(60_000);
+    assert.equal(reconciler.peerStatus(KEY)?.state, 'in-sync');
+  });
+
+  it('removes what a failed command may have made, as soon as its peer has left', async () => {
+    kernel.injectFault('command 10.5.2.0/24', 'EPERM', 1);
+    await start(peer());
+    reconciler.removePeer(KEY);
+    await clock.settle();
+    assert.deepEqual(kernel.commands.runs, ['add host', 'remove 10.5.2.0/24']);
+  });
+});
