@@ -1,7 +1,14 @@
 // Kernel objects in iproute2's notation, one line each, for golden tests and for operators.
 import { NO_MAC, UNSPECIFIED, familyOf } from '../lib/address.ts';
 import { BLACKHOLE_METRIC, objectKey } from './kernel-state.ts';
-import type { KernelObject, LinkObject, RouteObject, TunLink, PathRouteObject } from './kernel-state.ts';
+import type {
+  KernelObject,
+  LinkObject,
+  PolicyObject,
+  RouteObject,
+  TunLink,
+  PathRouteObject,
+} from './kernel-state.ts';
 
 /** One line for one object, for example `10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink`. */
 export function renderObject(object: KernelObject): string {
@@ -22,6 +29,12 @@ export function renderObject(object: KernelObject): string {
       return `${object.path} = ${object.value}`;
     case 'feature':
       return `${object.dev} ${object.name} ${object.isOn ? 'on' : 'off'}`;
+    case 'policy':
+      return renderPolicy(object);
+    case 'charon':
+      return `charon at ${object.socket}`;
+    case 'ike':
+      return `ike ${object.name} ${object.espProposal}${object.isUdpEncap ? ' encap' : ''}`;
     case 'cloud-route':
       return `${object.destination} via ${object.gateway} in the cloud's route table`;
     case 'command':
@@ -37,6 +50,12 @@ export function renderObject(object: KernelObject): string {
 /** All lines, sorted. */
 export function renderObjects(objects: Iterable<KernelObject>): readonly string[] {
   return Array.from(objects, renderObject).sort();
+}
+
+function renderPolicy(policy: PolicyObject): string {
+  const { direction, source, destination, tunnelSource, tunnelDestination, isOptional } = policy;
+  const level = isOptional ? ' level use' : '';
+  return `src ${source} dst ${destination} dir ${direction} tmpl src ${tunnelSource} dst ${tunnelDestination} proto esp mode tunnel${level}`;
 }
 
 function renderLink(link: LinkObject): string {

@@ -27,9 +27,9 @@ const backendProperties = {
   Type: {
     title: 'Backend type',
     description:
-      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. alloc: leases subnets and moves no packets. extension: commands of yours make what leads to peers. ipip: IP in IP in the kernel, IPv4 alone, works across routers. tencent-vpc: routes of Tencent Cloud. In any letter case.',
+      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. alloc: leases subnets and moves no packets. extension: commands of yours make what leads to peers. ipip: IP in IP in the kernel, IPv4 alone, works across routers. ipsec: ESP tunnels in the kernel, keys by strongSwan, IPv4 alone. tencent-vpc: routes of Tencent Cloud. In any letter case.',
     type: 'string',
-    enum: ['vxlan', 'host-gw', 'udp', 'alloc', 'extension', 'ipip', 'tencent-vpc'],
+    enum: ['vxlan', 'host-gw', 'udp', 'alloc', 'extension', 'ipip', 'ipsec', 'tencent-vpc'],
     examples: ['vxlan'],
   },
   VNI: {
@@ -141,6 +141,28 @@ const backendProperties = {
       'Runs once for each peer that has left, with the values of its SubnetAddCommand. extension only.',
     type: ['string', 'null'],
     examples: ['ip route del $SUBNET via $PUBLIC_IP'],
+  },
+  PSK: {
+    title: 'Pre-shared key',
+    description: 'Key by which all hosts authenticate each other, 96 characters or more. ipsec only.',
+    type: 'string',
+    minLength: 96,
+    examples: ['0123456789abcdef'.repeat(6)],
+  },
+  UDPEncap: {
+    title: 'ESP in UDP',
+    description:
+      'Puts ESP into UDP, port 4500, also where no NAT is found. All hosts must agree. ipsec only.',
+    type: ['boolean', 'null'],
+    default: false,
+    examples: [true],
+  },
+  ESPProposal: {
+    title: 'ESP proposal',
+    description: "Algorithms of the tunnels, in strongSwan's notation. All hosts must agree. ipsec only.",
+    type: ['string', 'null'],
+    default: 'aes128gcm16-sha256-prfsha256-ecp256',
+    examples: ['aes128gcm16-sha256-prfsha256-ecp256'],
   },
   AccessKeyID: {
     title: 'ID of an access key',
@@ -303,6 +325,11 @@ const properties = {
       { properties: { Type: { const: 'udp' }, MTU: true, ...udpProperties }, additionalProperties: false },
       { properties: { Type: { enum: ['host-gw', 'alloc'] } }, additionalProperties: false },
       { properties: { Type: { const: 'ipip' }, DirectRouting: true }, additionalProperties: false },
+      {
+        properties: { Type: { const: 'ipsec' }, PSK: true, UDPEncap: true, ESPProposal: true },
+        required: ['PSK'],
+        additionalProperties: false,
+      },
       {
         properties: { Type: { const: 'tencent-vpc' }, AccessKeyID: true, AccessKeySecret: true },
         additionalProperties: false,

@@ -22,7 +22,8 @@ export interface Ipv6Range {
   readonly max: Ipv6;
 }
 
-export type BackendType = 'vxlan' | 'host-gw' | 'udp' | 'alloc' | 'extension' | 'ipip' | 'tencent-vpc';
+export type BackendType =
+  'vxlan' | 'host-gw' | 'udp' | 'alloc' | 'extension' | 'ipip' | 'ipsec' | 'tencent-vpc';
 
 export type TxChecksumOffload = 'auto' | 'on' | 'off';
 
@@ -91,6 +92,15 @@ export interface IpipConfig {
   readonly directRouting: boolean;
 }
 
+/** ESP tunnels between hosts, keys by strongSwan; IPv4 alone. */
+export interface IpsecConfig {
+  readonly type: 'ipsec';
+  /** Unset where only a lease names the transport. */
+  readonly psk: Secret | undefined;
+  readonly isUdpEncap: boolean;
+  readonly espProposal: string;
+}
+
 /** Routes of Tencent Cloud. */
 export interface TencentVpcConfig {
   readonly type: 'tencent-vpc';
@@ -112,7 +122,14 @@ export interface ExtensionConfig {
 }
 
 export type BackendConfig =
-  VxlanConfig | HostGwConfig | UdpConfig | AllocConfig | ExtensionConfig | IpipConfig | TencentVpcConfig;
+  | VxlanConfig
+  | HostGwConfig
+  | UdpConfig
+  | AllocConfig
+  | ExtensionConfig
+  | IpipConfig
+  | IpsecConfig
+  | TencentVpcConfig;
 
 /** A valid network config with every default filled in. Deeply frozen. */
 export interface NetworkConfig {

@@ -42,6 +42,8 @@ export interface StateSources {
   readonly path: PathTable;
   /** Unset if the firewall is left alone. */
   readonly firewall: { read(): Promise<readonly FirewallObject[]> } | undefined;
+  readonly policies?: { list(): Promise<readonly ActualObject[]> } | undefined;
+  readonly ike?: { list(): Promise<readonly ActualObject[]> } | undefined;
   /** Unset if no route of a cloud is managed. */
   readonly cloudRoutes?: { list(): readonly ActualObject[] } | undefined;
   /** Unset if no commands are run. */
@@ -53,7 +55,7 @@ export interface StateSources {
  * @throws KernelReadError
  */
 export async function readState(
-  { tables, path, firewall, cloudRoutes, commands }: StateSources,
+  { tables, path, firewall, policies, ike, cloudRoutes, commands }: StateSources,
   ownership: Ownership,
 ): Promise<ActualState> {
   const links = await tables.links();
@@ -69,6 +71,9 @@ export async function readState(
   }
   await readOwnedRoutes(tables, ownership, nameOf, objects);
   for (const object of (await firewall?.read()) ?? []) addObject(objects, object);
+  if (ownership.hasIpsec === true)
+    for (const source of [policies, ike])
+      for (const object of (await source?.list()) ?? []) addObject(objects, object);
   for (const object of cloudRoutes?.list() ?? []) addObject(objects, object);
   if (ownership.hasCommands === true)
     for (const object of (await commands?.list()) ?? []) addObject(objects, object);

@@ -178,6 +178,7 @@ function backendFor({ type, vni, port }: Transport, like: BackendConfig): Backen
     return { ...(like.type === 'vxlan' ? like : DEFAULT_BACKEND), vni: vni!, port: port! };
   if (type === 'udp') return { type, port: port!, userspace: 'auto' };
   if (type === 'ipip') return { type, directRouting: 'directRouting' in like && like.directRouting };
+  if (type === 'ipsec') return { type, psk: undefined, isUdpEncap: false, espProposal: '' };
   if (type === 'tencent-vpc') return { type, accessKeyId: '', accessKeySecret: undefined };
   return type === 'extension' ? NO_COMMANDS : { type };
 }

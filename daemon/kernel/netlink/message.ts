@@ -107,6 +107,10 @@ export class MessageWriter {
     this.#buffer.write(text, this.#attribute(type, length + 1));
   }
 
+  attributeBytes(type: number, bytes: Uint8Array): void {
+    this.#buffer.set(bytes, this.#attribute(type, bytes.length));
+  }
+
   attributeMac(type: number, mac: MacAddress): void {
     encodeMac(this.#buffer, this.#attribute(type, 6), mac);
   }
