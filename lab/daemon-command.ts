@@ -34,8 +34,7 @@ export function daemonCommand({ name, isInUserspace }: HostPlan, flags: readonly
   const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];
   const socket = ['--control-socket', controlSocketOf(name)];
   const files = ['--etcd-endpoints', ETCD_URL, '--subnet-file', subnetFileOf(name), ...socket];
-  // NODE_NAME is what Kubernetes' pods have.
-  const node = ['env', `WEFT_NODE=${process.execPath}`, `NODE_NAME=${name}`];
+  const node = ['env', `WEFT_NODE=${process.execPath}`];
   const mode = isInUserspace ? ['--userspace=true'] : [];
   return [...node, weftProgram(), 'daemon', ...files, ...health, ...mode, ...flags];
 }
