@@ -138,6 +138,8 @@ export interface Ownership {
   readonly interface: string;
   /** Commands on record are ours. Absent means none are. */
   readonly hasCommands?: boolean;
+  /** IPsec policies with flannel's request id, and connections of charon, are ours. Absent means none are. */
+  readonly hasIpsec?: boolean;
 }
 
 export interface Backend {

@@ -5,6 +5,7 @@ import type { Backend } from './backend.ts';
 import { extensionBackend } from './extension.ts';
 import { hostGwBackend } from './host-gw.ts';
 import { ipipBackend } from './ipip.ts';
+import { ipsecBackend } from './ipsec.ts';
 import { tencentVpcBackend } from './tencent-vpc.ts';
 import { udpBackend } from './udp.ts';
 import { vxlanBackend } from './vxlan.ts';
@@ -18,6 +19,7 @@ const BACKENDS: Readonly<Record<BackendType, Backend>> = {
   alloc: allocBackend,
   extension: extensionBackend,
   ipip: ipipBackend,
+  ipsec: ipsecBackend,
   'tencent-vpc': tencentVpcBackend,
 };
 

@@ -252,6 +252,40 @@ export interface CommandObject {
   readonly input: string;
 }
 
+/** `ip xfrm policy`: packets between two IPv4 subnets go through an ESP tunnel. */
+export interface PolicyObject {
+  readonly kind: 'policy';
+  readonly direction: 'in' | 'out' | 'fwd';
+  readonly source: Cidr;
+  readonly destination: Cidr;
+  readonly tunnelSource: IpAddress;
+  readonly tunnelDestination: IpAddress;
+  /** Packets that came without IPsec pass (`level use`). */
+  readonly isOptional: boolean;
+}
+
+/** strongSwan's IKE daemon, which listens at a socket. */
+export interface CharonObject {
+  readonly kind: 'charon';
+  readonly socket: string;
+}
+
+/** A connection of charon (`swanctl --list-conns`), which negotiates the keys of one tunnel. */
+export interface IkeObject {
+  readonly kind: 'ike';
+  readonly name: string;
+  /** Underlay addresses of both ends, and what peers know this end by. */
+  readonly local: IpAddress;
+  readonly remote: IpAddress;
+  readonly publicIp: IpAddress;
+  readonly localSubnet: Cidr;
+  readonly remoteSubnet: Cidr;
+  readonly espProposal: string;
+  /** ESP in UDP, also where no NAT is found. */
+  readonly isUdpEncap: boolean;
+  readonly psk: Secret | undefined;
+}
+
 /**
  * A route in the table of the cloud that this host is in (backend tencent-vpc); the kernel knows nothing
  * of it.
@@ -277,7 +311,10 @@ export type KernelObject =
   | SettingObject
   | FirewallObject
   | CommandObject
-  | CloudRouteObject;
+  | CloudRouteObject
+  | PolicyObject
+  | CharonObject
+  | IkeObject;
 
 export type KernelObjectKind = KernelObject['kind'];
 
@@ -312,6 +349,12 @@ export function objectKey(object: KernelObject): ObjectKey {
       return `sysctl ${object.path}`;
     case 'feature':
       return `feature ${object.dev} ${object.name}`;
+    case 'policy':
+      return `policy ${object.direction} ${object.source} ${object.destination}`;
+    case 'charon':
+      return `charon ${object.socket}`;
+    case 'ike':
+      return `ike ${object.name}`;
     case 'cloud-route':
       return `cloud-route ${object.destination}`;
     case 'command':

@@ -5,6 +5,7 @@ import type {
   KernelObject,
   LinkObject,
   PathRouteObject,
+  PolicyObject,
   RouteObject,
   TunLink,
   WireguardPeerObject,
@@ -31,6 +32,12 @@ export function renderObject(object: KernelObject): string {
       return `${object.path} = ${object.value}`;
     case 'feature':
       return `${object.dev} ${object.name} ${object.isOn ? 'on' : 'off'}`;
+    case 'policy':
+      return renderPolicy(object);
+    case 'charon':
+      return `charon at ${object.socket}`;
+    case 'ike':
+      return `ike ${object.name} ${object.espProposal}${object.isUdpEncap ? ' encap' : ''}`;
     case 'cloud-route':
       return `${object.destination} via ${object.gateway} in the cloud's route table`;
     case 'command':
@@ -46,6 +53,12 @@ export function renderObject(object: KernelObject): string {
 /** All lines, sorted. */
 export function renderObjects(objects: Iterable<KernelObject>): readonly string[] {
   return Array.from(objects, renderObject).sort();
+}
+
+function renderPolicy(policy: PolicyObject): string {
+  const { direction, source, destination, tunnelSource, tunnelDestination, isOptional } = policy;
+  const level = isOptional ? ' level use' : '';
+  return `src ${source} dst ${destination} dir ${direction} tmpl src ${tunnelSource} dst ${tunnelDestination} proto esp mode tunnel${level}`;
 }
 
 function renderLink(link: LinkObject): string {

@@ -90,8 +90,14 @@ export function decodeTransport({
 }
 
 /** Types of which one transport exists. */
-function isPlain(type: string): type is 'host-gw' | 'extension' | 'ipip' | 'tencent-vpc' {
-  return type === 'tencent-vpc' || type === 'host-gw' || type === 'extension' || type === 'ipip';
+function isPlain(type: string): type is Exclude<BackendType, 'vxlan' | 'udp' | 'alloc'> {
+  return (
+    type === 'ipsec' ||
+    type === 'tencent-vpc' ||
+    type === 'host-gw' ||
+    type === 'extension' ||
+    type === 'ipip'
+  );
 }
 
 /**

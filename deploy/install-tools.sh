@@ -19,6 +19,7 @@ package_of() {
     tincd) echo tinc ;;
     vtund) echo vtun ;;
     wg) echo wireguard-tools ;;
+    /usr/lib/ipsec/charon) echo strongswan-charon strongswan-swanctl libstrongswan-standard-plugins ;;
     dpkg-deb) echo dpkg ;;
     readelf) echo binutils ;;
     perf) echo linux-perf ;;

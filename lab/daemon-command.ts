@@ -47,7 +47,6 @@ export function daemonCommand({ name, isInUserspace }: HostPlan, flags: readonly
   const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];
   const socket = ['--control-socket', controlSocketOf(name)];
   const files = ['--etcd-endpoints', ETCD_URL, '--subnet-file', subnetFileOf(name), ...socket];
-  // NODE_NAME is what Kubernetes' pods have.
   const key = `WIREGUARD_KEY_FILE=${INSIDE}/${name}/wgkey`;
   const node = [
     'sh',
@@ -57,7 +56,6 @@ export function daemonCommand({ name, isInUserspace }: HostPlan, flags: readonly
     'env',
     key,
     `WEFT_NODE=${process.execPath}`,
-    `NODE_NAME=${name}`,
   ];
   const mode = isInUserspace ? ['--userspace=true'] : [];
   return [...node, weftProgram(), 'daemon', ...files, ...health, ...mode, ...flags];

@@ -214,7 +214,9 @@ export class Lab {
     flags: readonly string[] = this.#state.daemonFlags,
     under: readonly string[] = [],
   ): Promise<void> {
-    await this.#processes.start(name, name, [...under, ...this.daemonCommand(name, flags)]);
+    // As pods of Kubernetes have it.
+    const node = isKubernetes(flags) ? ['env', `NODE_NAME=${name}`] : [];
+    await this.#processes.start(name, name, [...under, ...node, ...this.daemonCommand(name, flags)]);
   }
 
   /** Command line of a host's daemon. */
@@ -249,8 +251,7 @@ export class Lab {
 
   /** As {@link environment}, and points commands at etcd or the API server and the host's subnet.env as well. */
   userEnvironment(netns: string): string[] {
-    const isKubernetes = this.#state.daemonFlags.includes('--kube-subnet-mgr');
-    const kubectl = isKubernetes ? [`KUBECONFIG=${KUBECONFIG}`] : [];
+    const kubectl = isKubernetes(this.#state.daemonFlags) ? [`KUBECONFIG=${KUBECONFIG}`] : [];
     return [...this.environment(netns), ...userEnvironment(this.#hostOf(netns)), ...kubectl];
   }
 
@@ -299,6 +300,10 @@ export class Lab {
     await Promise.all(hosts.map((name) => this.startDaemon(name)));
     if (attach) await Promise.all(hosts.map((name) => this.attachContainer(name)));
   }
+}
+
+function isKubernetes(daemonFlags: readonly string[]): boolean {
+  return daemonFlags.includes('--kube-subnet-mgr');
 }
 
 /** @throws Error if the name is invalid or taken. */

@@ -287,14 +287,12 @@ export class ConfigFields<Name extends string> {
     return typeof value === 'string' ? value : undefined;
   }
 
-  /** A string that no message shows; unset if empty. */
+  /** A secret; unset if empty. Its field has no value to show. */
   secret(name: Name): Secret | undefined {
     const node = this.get(name)?.node;
     if (node === undefined || node.type === 'null' || node.value === '') return undefined;
     if (node.type === 'string') return new Secret(String(node.value));
-    this.#errors.add(name);
-    const { path, offset } = this.#rangeOf(name);
-    this.issues.error({ path, offset }, 'must be a string');
+    this.error(name, 'must be a string');
     return undefined;
   }
 

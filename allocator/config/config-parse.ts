@@ -23,6 +23,7 @@ import type {
   BackendType,
   ConfigIssue,
   IpipConfig,
+  IpsecConfig,
   NetworkConfig,
   TencentVpcConfig,
   UdpConfig,
@@ -38,11 +39,10 @@ const TYPES: readonly BackendType[] = [
   'alloc',
   'extension',
   'ipip',
+  'ipsec',
   'tencent-vpc',
 ];
-const TYPES_TEXT = 'vxlan, host-gw, udp, wireguard, alloc, extension, ipip or tencent-vpc';
-/** Backends of flannel that weft lacks. */
-const FLANNEL_TYPES: readonly string[] = ['ipsec'];
+const TYPES_TEXT = 'vxlan, host-gw, udp, wireguard, alloc, extension, ipip, ipsec or tencent-vpc';
 /** `flannel-v6.` leaves four of the 15 characters of an interface name. */
 const MAX_IPV6_VNI = 9999;
 /** Bytes that go to the headers over IPv6. */
@@ -159,7 +159,8 @@ function parseBackend(
     issues.error(object, 'must be an object such as {"Type": "vxlan"}');
     return undefined;
   }
-  const { known, unknown } = parseFields(text, object, Object.keys(allBackendFields), issues);
+  const { known: shown, unknown } = parseFields(text, object, Object.keys(allBackendFields), issues);
+  const known = withoutSecrets(shown);
   const fields: BackendFields = new ConfigFields(object, known, allBackendFields, issues);
   const type = parseType(fields);
   // Fields of a backend that is not provided, or not known, are not wrong in themselves.
@@ -172,6 +173,7 @@ function parseBackend(
   if (type === 'udp')
     return parseUdp(new ConfigFields(object, known, udpBackendFields, issues), isIpv6Enabled);
   if (type === 'ipip') return parseIpip(fields, isIpv6Enabled);
+  if (type === 'ipsec') return parseIpsec(fields, isIpv6Enabled);
   if (type === 'tencent-vpc') return parseTencentVpc(fields, isIpv6Enabled);
   if (type === 'extension') return parseExtension(fields);
   return { type };
@@ -190,12 +192,21 @@ const VXLAN_FIELDS: readonly BackendFieldName[] = [
   'Name',
 ];
 
+/** No message shows these, of whatever backend. */
+const SECRETS: ReadonlySet<string> = new Set<BackendFieldName>(['PSK', 'AccessKeySecret']);
+
+function withoutSecrets(known: ReadonlyMap<string, ConfigField>): ReadonlyMap<string, ConfigField> {
+  const hide = ({ path, offset, node }: ConfigField): ConfigField => ({ path, offset, node });
+  return new Map(Array.from(known, ([name, field]) => [name, SECRETS.has(name) ? hide(field) : field]));
+}
+
 /** Fields of backends that take any. */
 const OWN_FIELDS: Readonly<Partial<Record<BackendType, readonly BackendFieldName[]>>> = {
   vxlan: VXLAN_FIELDS,
   udp: ['Port', 'MTU', 'Userspace'],
   wireguard: ['MTU', ...(Object.keys(wireguardOnlyFields) as BackendFieldName[])],
   ipip: ['DirectRouting'],
+  ipsec: ['PSK', 'UDPEncap', 'ESPProposal'],
   'tencent-vpc': ['AccessKeyID', 'AccessKeySecret'],
   extension: [...EXTENSION_COMMANDS, 'Shell'],
 };
@@ -222,8 +233,6 @@ function parseType(fields: BackendFields): BackendType | undefined {
 
 function typeMessage(lower: string): string {
   if (lower === '') return `is missing or empty, which flannel calls an unknown backend: write ${TYPES_TEXT}`;
-  if (FLANNEL_TYPES.includes(lower))
-    return `is a backend of flannel that weft does not provide: use ${TYPES_TEXT} on all hosts, or keep flannel`;
   const similar = didYouMean(lower, TYPES);
   return `must be ${TYPES_TEXT}${similar === undefined ? '' : `: did you mean ${similar}?`}`;
 }
@@ -311,6 +320,25 @@ function parseIpip(fields: BackendFields, isIpv6Enabled: boolean): IpipConfig {
   if (isIpv6Enabled)
     fields.error('Type', 'carries IPv4 alone: set EnableIPv6 to false, or use vxlan, host-gw or udp');
   return { type: 'ipip', directRouting: fields.boolean('DirectRouting') };
+}
+
+/** flannel's bound. */
+const MIN_PSK_CHARACTERS = 96;
+
+function parseIpsec(fields: BackendFields, isIpv6Enabled: boolean): IpsecConfig {
+  if (isIpv6Enabled) fields.error('Type', 'carries IPv4 alone: set EnableIPv6 to false, or use vxlan');
+  const psk = fields.secret('PSK');
+  if (!fields.hasError('PSK') && (psk?.reveal().length ?? 0) < MIN_PSK_CHARACTERS)
+    fields.error(
+      'PSK',
+      `must have at least ${MIN_PSK_CHARACTERS} characters: dd if=/dev/urandom count=48 bs=1 status=none | xxd -p -c 48`,
+    );
+  return {
+    type: 'ipsec',
+    psk,
+    isUdpEncap: fields.boolean('UDPEncap'),
+    espProposal: fields.string('ESPProposal') || String(backendFields.ESPProposal.default),
+  };
 }
 
 function parseTencentVpc(fields: BackendFields, isIpv6Enabled: boolean): TencentVpcConfig {

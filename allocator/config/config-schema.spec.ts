@@ -23,14 +23,19 @@ const good = {
   Backend: { Type: 'vxlan' },
 };
 /** A backend that has the field. */
-function ownerOf(name: string): { readonly Type: string } {
+function ownerOf(name: string): { readonly Type: string; readonly PSK?: unknown } {
+  if (['PSK', 'UDPEncap', 'ESPProposal'].includes(name))
+    return { Type: 'ipsec', PSK: backendFields.PSK.examples?.[0] };
   if (name.startsWith('AccessKey')) return { Type: 'tencent-vpc' };
   return { Type: /Command$|^Shell$/.test(name) ? 'extension' : 'vxlan' };
 }
 
 /** Without IPv6 where the backend has none. */
 function withBackend(backend: { readonly Type: string }): object {
-  return { ...(backend.Type === 'tencent-vpc' ? { Network: good.Network } : good), Backend: backend };
+  return {
+    ...(['ipsec', 'tencent-vpc'].includes(backend.Type) ? { Network: good.Network } : good),
+    Backend: backend,
+  };
 }
 
 const fields: readonly (readonly [string, FieldSchema, (value: unknown) => object])[] = [

@@ -30,9 +30,9 @@ const backendProperties = {
   Type: {
     title: 'Backend type',
     description:
-      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. wireguard: encrypted, works across routers. alloc: leases subnets and moves no packets. extension: commands of yours make what leads to peers. ipip: IP in IP in the kernel, IPv4 alone, works across routers. tencent-vpc: routes of Tencent Cloud. In any letter case.',
+      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. wireguard: encrypted, works across routers. alloc: leases subnets and moves no packets. extension: commands of yours make what leads to peers. ipip: IP in IP in the kernel, IPv4 alone, works across routers. ipsec: ESP tunnels in the kernel, keys by strongSwan, IPv4 alone. tencent-vpc: routes of Tencent Cloud. In any letter case.',
     type: 'string',
-    enum: ['vxlan', 'host-gw', 'udp', 'wireguard', 'alloc', 'extension', 'ipip', 'tencent-vpc'],
+    enum: ['vxlan', 'host-gw', 'udp', 'wireguard', 'alloc', 'extension', 'ipip', 'ipsec', 'tencent-vpc'],
     examples: ['vxlan'],
   },
   VNI: {
@@ -144,6 +144,28 @@ const backendProperties = {
       'Runs once for each peer that has left, with the values of its SubnetAddCommand. extension only.',
     type: ['string', 'null'],
     examples: ['ip route del $SUBNET via $PUBLIC_IP'],
+  },
+  PSK: {
+    title: 'Pre-shared key',
+    description: 'Key by which all hosts authenticate each other, 96 characters or more. ipsec only.',
+    type: 'string',
+    minLength: 96,
+    examples: ['0123456789abcdef'.repeat(6)],
+  },
+  UDPEncap: {
+    title: 'ESP in UDP',
+    description:
+      'Puts ESP into UDP, port 4500, also where no NAT is found. All hosts must agree. ipsec only.',
+    type: ['boolean', 'null'],
+    default: false,
+    examples: [true],
+  },
+  ESPProposal: {
+    title: 'ESP proposal',
+    description: "Algorithms of the tunnels, in strongSwan's notation. All hosts must agree. ipsec only.",
+    type: ['string', 'null'],
+    default: 'aes128gcm16-sha256-prfsha256-ecp256',
+    examples: ['aes128gcm16-sha256-prfsha256-ecp256'],
   },
   AccessKeyID: {
     title: 'ID of an access key',
@@ -300,7 +322,8 @@ const properties = {
     description:
       'How packets get from host to host, with its settings. Left out: vxlan with all defaults, but write it out where flannel nodes share the network, as they take udp.',
     type: 'object',
-    properties: { ...backendProperties, ...wireguardProperties },
+    // Of two backends, each with bounds of its own.
+    properties: { ...wireguardProperties, ...backendProperties, PSK: { type: ['string', 'null'] } },
     required: ['Type'],
     additionalProperties: false,
     oneOf: [
@@ -310,11 +333,21 @@ const properties = {
       },
       { properties: { Type: { const: 'udp' }, MTU: true, ...udpProperties }, additionalProperties: false },
       {
-        properties: { ...admit(wireguardProperties), Type: { const: 'wireguard' }, MTU: wireguardMtu },
+        properties: {
+          ...admit(wireguardProperties),
+          Type: { const: 'wireguard' },
+          MTU: wireguardMtu,
+          PSK: wireguardProperties.PSK,
+        },
         additionalProperties: false,
       },
       { properties: { Type: { enum: ['host-gw', 'alloc'] } }, additionalProperties: false },
       { properties: { Type: { const: 'ipip' }, DirectRouting: true }, additionalProperties: false },
+      {
+        properties: { Type: { const: 'ipsec' }, PSK: backendProperties.PSK, UDPEncap: true, ESPProposal: true },
+        required: ['PSK'],
+        additionalProperties: false,
+      },
       {
         properties: { Type: { const: 'tencent-vpc' }, AccessKeyID: true, AccessKeySecret: true },
         additionalProperties: false,
@@ -384,12 +417,13 @@ export const wireguardOnlyFields: Readonly<Record<keyof typeof wireguardProperti
   wireguardProperties;
 /** All fields of `Backend`. */
 export const allBackendFields: Readonly<Record<BackendFieldName, FieldSchema>> = {
-  ...backendProperties,
   ...wireguardProperties,
+  ...backendProperties,
 };
 /** Fields of `Backend` as the backend wireguard has them. */
 export const wireguardBackendFields: Readonly<Record<BackendFieldName, FieldSchema>> = {
   ...allBackendFields,
+  ...wireguardProperties,
   MTU: wireguardMtu,
 };
 /** Fields of `Backend` as the backend udp has them. */

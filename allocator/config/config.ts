@@ -23,7 +23,7 @@ export interface Ipv6Range {
 }
 
 export type BackendType =
-  'vxlan' | 'host-gw' | 'udp' | 'wireguard' | 'alloc' | 'extension' | 'ipip' | 'tencent-vpc';
+  'vxlan' | 'host-gw' | 'udp' | 'wireguard' | 'alloc' | 'extension' | 'ipip' | 'ipsec' | 'tencent-vpc';
 
 export type TxChecksumOffload = 'auto' | 'on' | 'off';
 
@@ -122,6 +122,15 @@ export interface IpipConfig {
   readonly directRouting: boolean;
 }
 
+/** ESP tunnels between hosts, keys by strongSwan; IPv4 alone. */
+export interface IpsecConfig {
+  readonly type: 'ipsec';
+  /** Unset where only a lease names the transport. */
+  readonly psk: Secret | undefined;
+  readonly isUdpEncap: boolean;
+  readonly espProposal: string;
+}
+
 /** Routes of Tencent Cloud. */
 export interface TencentVpcConfig {
   readonly type: 'tencent-vpc';
@@ -150,6 +159,7 @@ export type BackendConfig =
   | AllocConfig
   | ExtensionConfig
   | IpipConfig
+  | IpsecConfig
   | TencentVpcConfig;
 
 /** A valid network config with every default filled in. Deeply frozen. */

@@ -50,6 +50,18 @@ describe('checks of single backends of weft doctor', () => {
     assert.equal(found?.title, 'The kernel of this host has no IP-in-IP devices');
   });
 
+  it('report peers without an IPsec tunnel', async () => {
+    const line = 'x-10.5.1.0/24-10.5.2.0/24-ADDRESS: #1, STATE, IKEv2, 0123_i* 4567_r';
+    const sas = (state: string, address: string): Host => ({
+      backend: 'ipsec',
+      programs: { 'swanctl --list-sas': line.replace('STATE', state).replace('ADDRESS', address) },
+    });
+    const { publicIp = '' } = PEERS.peers[0]!;
+    assert.equal(await find('ipsec-tunnel', sas('ESTABLISHED', publicIp)), undefined);
+    for (const host of [sas('CONNECTING', publicIp), sas('ESTABLISHED', '192.0.2.1')])
+      assert.match((await find('ipsec-tunnel', host))?.title ?? '', /no IPsec tunnel to 1 peer$/);
+  });
+
   const silent: readonly [string, Host][] = [
     ['a module', { backend: 'ipip', programs: { ...kmod, 'modprobe -n ipip': '' } }],
     ['a device', { backend: 'ipip', programs: { ...kmod, 'ip -j link show type ipip': '[{"ifname":"x"}]' } }],

@@ -18,7 +18,7 @@ import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 
 /** Something that weft or flannel made on this host. */
 export interface Artifact {
-  readonly kind: 'command' | 'device' | 'filter' | 'route' | 'rules' | 'file' | 'node';
+  readonly kind: 'command' | 'policy' | 'device' | 'filter' | 'route' | 'rules' | 'file' | 'node';
   /** For people, one line. */
   readonly name: string;
   /** Resolves with why the removal failed, or `undefined`. Never rejects. */
@@ -49,12 +49,27 @@ export async function findArtifacts(
 ): Promise<readonly Artifact[]> {
   return [
     ...(await findCommands(subnetFile)),
+    ...(await findIpsec(kernel)),
     ...findFilters(native),
     ...(await findRoutes(kernel, subnetFile)),
     ...(await findDevices(kernel)),
     ...(await findRules()),
     ...(await findFiles(subnetFile)),
   ];
+}
+
+/** IPsec policies, and connections of a charon that runs. */
+async function findIpsec(kernel: CleanupKernel): Promise<readonly Artifact[]> {
+  const ownership = { devices: [], networks: [], interface: '', hasIpsec: true };
+  // A kernel without IPsec, or a charon of other rights, has nothing that could be removed here.
+  const state = await kernel.readState(ownership).catch(() => undefined);
+  return [...(state?.objects.values() ?? [])]
+    .filter(({ kind }) => kind === 'policy' || kind === 'ike')
+    .map((object) => ({
+      kind: 'policy',
+      name: renderObject(object),
+      remove: () => removeObject(kernel, object),
+    }));
 }
 
 /** What commands of the backend extension made, which other commands of it remove. */

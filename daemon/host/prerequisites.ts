@@ -6,6 +6,7 @@ import { BackendError, type HostFacts } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
 import { DEFAULT_VXLAN_PORT } from '../../backends/vxlan.ts';
 import { loadNative } from '../../native/index.ts';
+import { findCharon, NO_CHARON } from '../kernel/ipsec/charon.ts';
 import type { DatapathMode } from './datapath-mode.ts';
 
 /** Bit of CAP_NET_ADMIN in the masks of /proc/self/status (capabilities(7)). */
@@ -62,12 +63,14 @@ export interface HostChecks {
   readonly capability: typeof checkCapability;
   readonly packetPath: typeof checkPacketPath;
   readonly addon: typeof loadNative;
+  readonly charon?: () => Promise<string | undefined>;
 }
 
 const HOST_CHECKS: HostChecks = {
   capability: checkCapability,
   packetPath: checkPacketPath,
   addon: loadNative,
+  charon: () => findCharon(),
 };
 
 /**
@@ -79,6 +82,8 @@ export async function checkPrerequisites(
   checks = HOST_CHECKS,
 ): Promise<string | undefined> {
   const missing = await checks.capability(type);
+  if (type === 'ipsec' && missing === undefined)
+    return (await checks.charon?.()) === undefined ? `Backend ipsec needs charon: ${NO_CHARON}` : undefined;
   const needsPacketPath = (type === 'udp' || type === 'vxlan') && encapsulation === 'userspace';
   if (missing !== undefined || !needsPacketPath) return missing;
   const loaded = checks.addon();

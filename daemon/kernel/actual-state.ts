@@ -3,7 +3,10 @@
 // that is down): `mismatch` describes them.
 import type {
   AddressObject,
+  CharonObject,
   CloudRouteObject,
+  IkeObject,
+  PolicyObject,
   CommandObject,
   FdbObject,
   FeatureObject,
@@ -63,7 +66,10 @@ export type ActualObject =
   | (FeatureObject & Mismatched)
   | (FirewallObject & Mismatched)
   | (CommandObject & Mismatched)
-  | (CloudRouteObject & Mismatched);
+  | (CloudRouteObject & Mismatched)
+  | (PolicyObject & Mismatched)
+  | (CharonObject & Mismatched)
+  | (IkeObject & Mismatched);
 
 /** Whether `actual` has exactly the fields of `desired` and no mismatch. */
 export function sameObject(desired: KernelObject, actual: ActualObject): boolean {

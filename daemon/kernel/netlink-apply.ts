@@ -3,6 +3,8 @@
 // others.
 import type { CloudRoutes } from './cloud/cloud-routes.ts';
 import type { CommandStep, CommandTable } from './commands/command-table.ts';
+import type { IkeConnections } from './ipsec/ike-connections.ts';
+import type { XfrmPolicies } from './ipsec/xfrm-policies.ts';
 import type { FouPorts } from './fou-ports.ts';
 import { ensureFou } from './netlink-fou.ts';
 import { ensureIpip } from './netlink-ipip.ts';
@@ -39,6 +41,8 @@ export interface ApplyTarget {
   readonly wireguard: WireguardDevices;
   /** Unset if the firewall is not managed. */
   readonly firewall: FirewallTable | undefined;
+  readonly policies?: Pick<XfrmPolicies, 'apply'> | undefined;
+  readonly ike?: Pick<IkeConnections, 'apply'> | undefined;
   /** Unset if no route of a cloud is managed. */
   readonly cloudRoutes?: Pick<CloudRoutes, 'apply'> | undefined;
   /** Unset if no commands are run. */
@@ -150,6 +154,10 @@ async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
   }
   if (object.kind === 'firewall')
     return firewall?.apply({ action, object }) ?? rejection('EOPNOTSUPP', 'the firewall is not managed');
+  if (object.kind === 'policy')
+    return target.policies?.apply(action, object) ?? rejection('EOPNOTSUPP', 'no IPsec is managed here');
+  if (object.kind === 'ike' || object.kind === 'charon')
+    return target.ike?.apply(action, object) ?? rejection('EOPNOTSUPP', 'no IPsec is managed here');
   if (object.kind === 'cloud-route')
     return target.cloudRoutes?.apply(action, object) ?? rejection('EOPNOTSUPP', 'no cloud is asked here');
   if (object.kind === 'feature') return applyFeature(features, action, object);

@@ -4,6 +4,8 @@
 import { systemClock, type Clock } from '../../lib/clock.ts';
 import { CloudRoutes } from './cloud/cloud-routes.ts';
 import { CommandTable, type CommandTableOptions } from './commands/command-table.ts';
+import { IkeConnections } from './ipsec/ike-connections.ts';
+import { XfrmPolicies } from './ipsec/xfrm-policies.ts';
 import { FouPorts } from './fou-ports.ts';
 import { Features } from './features.ts';
 import { FirewallClient, type FirewallClientOptions } from './firewall/firewall-client.ts';
@@ -57,12 +59,16 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   const client = new NetlinkClient({ ...options, openSocket });
   const fouPorts = new FouPorts({ ...options, openSocket });
   const wireguard = new WireguardDevices({ ...options, openSocket, keyring: options.keyring });
+  const { endpoints } = wireguard;
   const tables = openTables(client, fouPorts, wireguard);
   const path = new PathTable(options);
   const features = new Features({ ...options, openSocket });
   const firewall =
     options.firewall &&
     new FirewallClient(options.firewall, { clock, ...(hasNotifications && { openSocket }) });
+  const policies = new XfrmPolicies({ ...options, openSocket });
+  let onCharonGone = (): void => undefined;
+  const ike = new IkeConnections({ onGone: () => onCharonGone() });
   const cloudRoutes = new CloudRoutes((url, init) => fetch(url, init));
   const commands = options.commands && new CommandTable(options.commands);
   const readers: { close(): void }[] = [];
@@ -78,7 +84,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   return {
     readState: (ownership) =>
       readState(
-        { tables, path, endpoints: wireguard.endpoints, firewall: firewall?.table, cloudRoutes, commands },
+        { tables, path, endpoints, firewall: firewall?.table, policies, ike, cloudRoutes, commands },
         ownership,
       ),
     readInterfaces: () => readInterfaces(tables),
@@ -94,7 +100,18 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     apply: (steps) => {
       const work = (): Promise<StepResult[]> =>
         applySteps(
-          { client, path, features, fouPorts, wireguard, firewall: firewall?.table, cloudRoutes, commands },
+          {
+            client,
+            path,
+            features,
+            fouPorts,
+            wireguard,
+            firewall: firewall?.table,
+            policies,
+            ike,
+            cloudRoutes,
+            commands,
+          },
           steps,
         );
       return firewall ? firewall.during(work) : work();
@@ -107,11 +124,15 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
         onEach(notification);
       };
       startReader({ ownership, onNotification });
+      // Any state may have changed: it is read again.
+      onCharonGone = () => onEach({ kind: 'interfaces', names: [] });
       firewall?.subscribe(onNotification);
     },
     close: () => {
       path.end();
       commands?.close();
+      policies.close();
+      ike.close();
       firewall?.close();
       for (const reader of readers) reader.close();
       features.close();

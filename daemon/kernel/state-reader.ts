@@ -46,6 +46,8 @@ export interface StateSources {
   readonly endpoints: EndpointMemory;
   /** Unset if the firewall is left alone. */
   readonly firewall: { read(): Promise<readonly FirewallObject[]> } | undefined;
+  readonly policies?: { list(): Promise<readonly ActualObject[]> } | undefined;
+  readonly ike?: { list(): Promise<readonly ActualObject[]> } | undefined;
   /** Unset if no route of a cloud is managed. */
   readonly cloudRoutes?: { list(): readonly ActualObject[] } | undefined;
   /** Unset if no commands are run. */
@@ -57,7 +59,7 @@ export interface StateSources {
  * @throws KernelReadError
  */
 export async function readState(
-  { tables, path, endpoints, firewall, cloudRoutes, commands }: StateSources,
+  { tables, path, endpoints, firewall, policies, ike, cloudRoutes, commands }: StateSources,
   ownership: Ownership,
 ): Promise<ActualState> {
   const links = await tables.links();
@@ -73,6 +75,9 @@ export async function readState(
   }
   await readOwnedRoutes(tables, ownership, nameOf, objects);
   for (const object of (await firewall?.read()) ?? []) addObject(objects, object);
+  if (ownership.hasIpsec === true)
+    for (const source of [policies, ike])
+      for (const object of (await source?.list()) ?? []) addObject(objects, object);
   for (const object of cloudRoutes?.list() ?? []) addObject(objects, object);
   if (ownership.hasCommands === true)
     for (const object of (await commands?.list()) ?? []) addObject(objects, object);

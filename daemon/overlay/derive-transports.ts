@@ -23,6 +23,7 @@ export function ownershipFor(contexts: readonly Pick<BackendContext, 'config' | 
     networks: hasCommands ? networks.map(({ network }) => ({ network, subnetLength: 0 })) : networks,
     devices: [...new Set(all.flatMap(({ devices }) => devices))],
     ...(hasCommands && { hasCommands }),
+    ...(all.some((one) => one.hasIpsec === true) && { hasIpsec: true }),
   };
 }
 
@@ -59,11 +60,16 @@ export function derivePeerFor(
   const beside = contexts
     .filter((context) => context !== chosen)
     .flatMap((context): readonly KernelObject[] => deriveAs(context, peer).objects)
-    .filter(({ kind }) => kind !== 'route' && kind !== 'command');
+    .filter((object) => !isRouting(object));
   return beside.length === 0 ? state : { ...state, objects: [...state.objects, ...beside] };
 }
 
 const NOTHING: PeerState = { mode: 'none', objects: [] };
+/** Whether packets to the peer take the transport because of the object. */
+function isRouting(object: KernelObject): boolean {
+  const { kind } = object;
+  return kind === 'route' || kind === 'command' || (kind === 'policy' && object.direction === 'out');
+}
 
 /**
  * What leads to `peer` by the transport of `context`, whatever it announces. An error costs that

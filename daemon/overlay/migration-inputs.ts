@@ -219,6 +219,7 @@ function backendFor(
   }
   if (type === 'udp') return { type, port: port!, userspace: 'auto' };
   if (type === 'ipip') return { type, directRouting: 'directRouting' in like && like.directRouting };
+  if (type === 'ipsec') return { type, psk: undefined, isUdpEncap: false, espProposal: '' };
   if (type === 'tencent-vpc') return { type, accessKeyId: '', accessKeySecret: undefined };
   return type === 'extension' ? NO_COMMANDS : { type };
 }

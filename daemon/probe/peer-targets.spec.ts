@@ -29,6 +29,14 @@ describe('targets of a probe', () => {
     ],
     ['nothing of a family that the peer lacks', IPV6_ONLY, 'vxlan', 4, {}],
     ['the public IP alone with host-gw', PEER, 'host-gw', undefined, { underlay: '198.18.1.2' }],
+    [
+      'the address of the device with ipip',
+      PEER,
+      'ipip',
+      4,
+      { overlay: '10.5.100.0', underlay: '198.18.1.2' },
+    ],
+    ['the public IP alone with ipsec', PEER, 'ipsec', undefined, { underlay: '198.18.1.2' }],
     ['the public IP alone with alloc', PEER, 'alloc', undefined, { underlay: '198.18.1.2' }],
   ] as const)
     it(what, () => assert.deepEqual(targetsOf(peer, backend, family && { family }), expected));

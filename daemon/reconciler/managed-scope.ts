@@ -54,6 +54,7 @@ export class ManagedScope {
       devices: [...new Set(all.flatMap(({ devices }) => devices))],
       networks: [...networks.values()],
       interface: this.#current.interface,
+      ...(all.some(({ hasIpsec }) => hasIpsec === true) && { hasIpsec: true }),
       ...(all.some(({ hasCommands }) => hasCommands === true) && { hasCommands: true }),
     };
   }

@@ -5,7 +5,7 @@ const DEVICE_SYSCTL = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//;
 
 /**
  * Name of the device that `object` is or is on; unset for a global sysctl, a blackhole route,
- * the firewall, commands and routes of a cloud.
+ * the firewall, commands, routes of a cloud and IPsec.
  */
 export function deviceOf(object: KernelObject): string | undefined {
   switch (object.kind) {
@@ -16,6 +16,9 @@ export function deviceOf(object: KernelObject): string | undefined {
     case 'firewall':
     case 'command':
     case 'cloud-route':
+    case 'policy':
+    case 'charon':
+    case 'ike':
       return undefined;
     case 'address':
     case 'feature':

@@ -68,6 +68,17 @@ describe('the reconciler of commands', () => {
     assert.equal(reconciler.peerStatus(KEY)?.state, 'in-sync');
   });
 
+  it('runs it again for a peer that comes back after its removal failed', async () => {
+    await start(peer());
+    kernel.injectFault('command 10.5.2.0/24', 'EPERM', 1);
+    reconciler.removePeer(KEY);
+    await clock.settle();
+    reconciler.setPeer(KEY, peer());
+    await clock.settle();
+    assert.deepEqual(kernel.commands.runs.slice(2), ['add 10.5.2.0/24']);
+    assert.equal(reconciler.peerStatus(KEY)?.state, 'in-sync');
+  });
+
   it('removes what a failed command may have made, as soon as its peer has left', async () => {
     kernel.injectFault('command 10.5.2.0/24', 'EPERM', 1);
     await start(peer());

@@ -57,10 +57,11 @@ function nodeOf(name: string, podCIDRs: readonly string[]): object {
   return { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec };
 }
 
-/** A CIDR of each family of the config, in the sizes of kube-controller-manager. */
+/** As kube-controller-manager cuts them. */
 const SIZES = { ipv4: { length: 24, family: 4 }, ipv6: { length: 64, family: 6 } } as const;
 
-function podCidrsOf(config: string, number: number): string[] {
+/** One of each family of a network config, for the host of a number from 1. @throws RangeError */
+export function podCidrsOf(config: string, number: number): string[] {
   const parsed = parseNetworkConfig(config);
   return parsed.ok
     ? (['ipv4', 'ipv6'] as const).flatMap((family) => nthCidr(parsed.config, family, number))

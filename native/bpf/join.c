@@ -122,23 +122,30 @@ static bool is_whole(const struct weft_join *join, int program_fd) {
          weft_filter_has(&filter, weft_bpf_prog_id(program_fd));
 }
 
-int weft_join_open(struct weft_join *join, unsigned tun_index, const uint8_t *mac, int program_fd) {
-  const bool had_pair = join->sender_index != 0;
-  if (had_pair && join->tun_index == tun_index && is_whole(join, program_fd)) return 0;
-  if (had_pair) weft_own_device_remove(join->receiver);
-  *join = (struct weft_join){.tun_index = tun_index};
-  if (tun_index == 0) return -ENODEV;
-  const unsigned which = weft_own_device_choose(RECEIVER, tun_index);
-  weft_own_device_name(join->receiver, RECEIVER, tun_index, which);
-  weft_own_device_name(join->sender, SENDER, tun_index, which);
+static int create_pair(struct weft_join *join, const uint8_t *mac, int program_fd) {
+  const unsigned which = weft_own_device_choose(RECEIVER, join->tun_index);
+  weft_own_device_name(join->receiver, RECEIVER, join->tun_index, which);
+  weft_own_device_name(join->sender, SENDER, join->tun_index, which);
   int error = create(join, mac);
   if (error < 0) return error;
   join->receiver_index = if_nametoindex(join->receiver);
   join->sender_index = if_nametoindex(join->sender);
   error = set_up_pair(join, program_fd);
-  if (error == 0) return 0;
-  weft_own_device_remove(join->receiver);
+  if (error < 0) weft_own_device_remove(join->receiver);
+  return error;
+}
+
+int weft_join_open(struct weft_join *join, unsigned tun_index, const uint8_t *mac, int program_fd) {
+  const bool had_pair = join->sender_index != 0;
+  if (had_pair && join->tun_index == tun_index && is_whole(join, program_fd)) return 0;
+  if (had_pair) weft_own_device_remove(join->receiver);
   join->sender_index = 0;
+  if (join->is_unavailable) return -EOPNOTSUPP;
+  if (tun_index == 0) return -ENODEV;
+  join->tun_index = tun_index;
+  const int error = create_pair(join, mac, program_fd);
+  join->is_unavailable = error < 0;
+  if (error < 0) join->sender_index = 0;
   return error;
 }
 

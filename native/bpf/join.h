@@ -21,6 +21,7 @@ enum { WEFT_JOIN_QUEUES = 32 };
 struct weft_join {
   char receiver[IF_NAMESIZE], sender[IF_NAMESIZE];  /* names of the ends */
   unsigned tun_index, receiver_index, sender_index; /* index 0: no pair */
+  bool is_unavailable; /* the kernel lacks a part: another attempt would change interfaces again */
 };
 
 /*

@@ -16,6 +16,7 @@ import type {
 } from '../kernel.ts';
 import type { CommandOutput } from '../commands/command-records.ts';
 import { MemoryCommands } from './memory-commands.ts';
+import { MemoryExternal } from './memory-external.ts';
 import { MemoryFirewall } from './memory-firewall.ts';
 import { type MemoryState, performStep } from './memory-steps.ts';
 import { type ErrnoName, reject } from './memory-outcome.ts';
@@ -57,6 +58,7 @@ export class MemoryKernel implements Kernel {
   readonly featuresOff = new Set<string>();
   readonly firewall = new MemoryFirewall();
   readonly commands = new MemoryCommands();
+  readonly external = new MemoryExternal();
   readonly #state: MemoryState;
   readonly #faults = new Map<ObjectKey, { readonly errno: ErrnoName; times: number }>();
   readonly #subscribers: Subscriber[] = [];
@@ -71,10 +73,11 @@ export class MemoryKernel implements Kernel {
     const { hasWireguard = true } = options;
     const packetPath = hasPacketPath ? this.packetPath : undefined;
     const path = new PathTable({ packetPath, descriptorStore });
-    const { tables, firewall, commands, sysctls, featuresOff } = this;
+    const { tables, firewall, commands, external, sysctls, featuresOff } = this;
     const can = { hasVxlan, hasFou, hasIpip, hasWireguard };
     const endpoints = new EndpointMemory();
-    this.#state = { tables, firewall, commands, sysctls, featuresOff, path, endpoints, ...can };
+    const parts = { tables, firewall, commands, external, sysctls, featuresOff, path, endpoints };
+    this.#state = { ...parts, ...can };
     tables.onEvent = (event) => this.#onEvent(event);
     firewall.onNotification = (notification) => this.#emit(notification);
   }
@@ -114,7 +117,8 @@ export class MemoryKernel implements Kernel {
 
   /** What {@link readState} reads, without its faults. */
   inspect(ownership: Ownership): Promise<ActualState> {
-    return readState(this.#state, ownership);
+    const { ike, cloudRoutes } = this.external;
+    return readState({ ...this.#state, ike, cloudRoutes }, ownership);
   }
 
   // Kernel

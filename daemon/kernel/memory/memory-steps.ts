@@ -14,6 +14,7 @@ import type {
 import { describeDrift } from '../actual-state.ts';
 import { ROUTE_PROTOCOL, type Step } from '../kernel.ts';
 import type { MemoryCommands } from './memory-commands.ts';
+import { isExternal, type MemoryExternal } from './memory-external.ts';
 import type { MemoryFirewall } from './memory-firewall.ts';
 import { reject } from './memory-outcome.ts';
 import type { MemoryTables } from './memory-tables.ts';
@@ -32,6 +33,7 @@ export interface MemoryState {
   readonly tables: MemoryTables;
   readonly firewall: MemoryFirewall;
   readonly commands: MemoryCommands;
+  readonly external: MemoryExternal;
   readonly sysctls: Map<string, string>;
   readonly featuresOff: Set<string>;
   readonly path: PathTable;
@@ -46,7 +48,7 @@ export interface MemoryState {
 export function performStep(state: MemoryState, step: Step): Outcome {
   const { tables, sysctls, path, hasVxlan } = state;
   const { action, object } = step;
-  if (object.kind === 'cloud-route') return DONE;
+  if (isExternal(object)) return state.external.apply(action, object);
   if (object.kind === 'command') return state.commands.apply(action, object);
   if (object.kind === 'firewall') return state.firewall.apply({ action, object });
   if (object.kind === 'sysctl') {

@@ -41,11 +41,11 @@ export class CachedState {
   }
 
   /**
-   * Records a step that was not done. A command may have run in part, so that its object is there to
-   * be removed.
+   * Records a step that was not done. A command may have run in part, so that its object is there, to
+   * be removed or set again.
    */
-  recordFailure({ action, object }: Step): void {
-    if (action === 'remove' || object.kind !== 'command') return;
+  recordFailure({ object }: Step): void {
+    if (object.kind !== 'command') return;
     const failed: ActualObject = { ...object, mismatch: 'not ended' };
     this.record(objectKey(object), failed);
   }

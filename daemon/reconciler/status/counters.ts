@@ -54,6 +54,9 @@ const KINDS: readonly KernelObjectKind[] = [
   'route',
   'command',
   'cloud-route',
+  'policy',
+  'charon',
+  'ike',
 ];
 const REASONS: readonly ResyncReason[] = [
   'start',

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cidr, ip4 } from '../../../backends/fixture.ts';
+import type { IkeObject } from '../../../backends/kernel-state.ts';
+import { Secret } from '../../../lib/secret.ts';
+import { IkeConnections } from './ike-connections.ts';
+import { decodePacket, encodePacket, PACKET, type ViciSection } from './vici-message.ts';
+
+const IKE: IkeObject = {
+  kind: 'ike',
+  name: '10.9.0.1-10.5.1.0/24-10.5.2.0/24-10.9.0.2',
+  local: ip4('10.9.0.1'),
+  publicIp: ip4('10.9.0.1'),
+  remote: ip4('10.9.0.2'),
+  localSubnet: cidr('10.5.1.0/24'),
+  remoteSubnet: cidr('10.5.2.0/24'),
+  espProposal: 'aes128gcm16-sha256-prfsha256-ecp256',
+  isUdpEncap: false,
+  psk: new Secret('topsecret'),
+};
+
+/** charon's socket, with the commands that weft uses. */
+class FakeCharon {
+  readonly calls: { readonly name: string; readonly message: ViciSection }[] = [];
+  conns: string[] = [];
+  rejected: string | undefined;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+
+  constructor(path: string, onListening: () => void) {
+    this.#server = createServer((socket) => {
+      this.#sockets.add(socket);
+      socket.on('data', (data) => {
+        const { name, message } = decodePacket(data.subarray(4));
+        this.calls.push({ name, message });
+        socket.write(encodePacket({ type: PACKET.response, name: '', message: this.#answer(name, message) }));
+      });
+    }).listen(path, onListening);
+  }
+
+  #answer(name: string, message: ViciSection): ViciSection {
+    if (name === this.rejected) return { success: 'no', errmsg: 'bad\nproposal' };
+    if (name === 'get-conns') return { conns: this.conns };
+    if (name === 'load-conn') this.conns = [...new Set([...this.conns, ...Object.keys(message)])];
+    if (name === 'unload-conn') this.conns = this.conns.filter((one) => one !== message['name']);
+    return { success: 'yes' };
+  }
+
+  end(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+  }
+}
+
+describe('connections of charon', () => {
+  let folder: string;
+  let charon: FakeCharon | undefined;
+  let ike: IkeConnections;
+  let starts: number;
+  let onExit: () => void;
+  let gone: number;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'weft-charon-'));
+    [starts, gone] = [0, 0];
+    ike = make();
+  });
+  afterEach(() => {
+    ike.close();
+    charon?.end();
+    rmSync(folder, { recursive: true });
+  });
+
+  function make(): IkeConnections {
+    const start = (socket: string, onEnd: () => void): Promise<void> => {
+      starts++;
+      onExit = onEnd;
+      return new Promise((resolve) => (charon = new FakeCharon(socket, resolve)));
+    };
+    return new IkeConnections({ socket: join(folder, 'vici'), start, onGone: () => gone++ });
+  }
+  const status = async (action: 'set' | 'remove', object: Parameters<IkeConnections['apply']>[1] = IKE) => {
+    const outcome = await ike.apply(action, object);
+    return outcome.status === 'done' ? 'done' : outcome.message;
+  };
+  const listed = async () => (await ike.list()).slice(1);
+
+  it('are none while charon does not run, and to remove one is done then', async () => {
+    assert.deepEqual(await ike.list(), []);
+    assert.equal(await status('remove'), 'done');
+    assert.equal(starts, 0);
+  });
+
+  it("start charon, and load the key and flannel's settings", async () => {
+    assert.equal(await status('set'), 'done');
+    assert.deepEqual(await listed(), [IKE]);
+    const [, key, connection] = charon!.calls;
+    assert.deepEqual(key, {
+      name: 'load-shared',
+      message: { id: `weft ${IKE.name}`, type: 'IKE', data: 'topsecret', owners: ['10.9.0.1', '10.9.0.2'] },
+    });
+    const settings = connection?.message[IKE.name] as ViciSection;
+    assert.deepEqual(
+      [settings['version'], settings['proposals'], settings['encap'], settings['keyingtries']],
+      ['2', ['aes256-sha256-modp4096'], 'no', '0'],
+    );
+    const child = (settings['children'] as ViciSection)['10.5.1.0/24-10.5.2.0/24'] as ViciSection;
+    assert.deepEqual(
+      [child['local_ts'], child['remote_ts'], child['reqid'], child['policies'], child['start_action']],
+      [['10.5.1.0/24'], ['10.5.2.0/24'], '11', 'no', 'start'],
+    );
+  });
+
+  it('of an earlier process are not as desired, and set again without a new charon', async () => {
+    await status('set');
+    ike.close();
+    ike = make();
+    const [found] = await listed();
+    assert.equal(found?.mismatch, 'of an earlier process');
+    assert.equal(await status('set'), 'done');
+    assert.deepEqual([await listed(), starts], [[IKE], 1]);
+  });
+
+  it('of other programs are left alone', async () => {
+    await status('set');
+    charon!.conns.push('office-vpn');
+    assert.deepEqual(await listed(), [IKE]);
+  });
+
+  it('are unloaded with their SAs and key', async () => {
+    await status('set');
+    charon!.calls.length = 0;
+    assert.equal(await status('remove'), 'done');
+    assert.deepEqual(
+      charon!.calls.map(({ name }) => name),
+      ['get-conns', 'unload-conn', 'terminate', 'unload-shared'],
+    );
+    assert.deepEqual(await listed(), []);
+  });
+
+  it('are gone when charon ends, which is reported, and come back by another', async () => {
+    await status('set');
+    charon!.end();
+    rmSync(join(folder, 'vici'), { force: true });
+    onExit();
+    assert.equal(gone, 1);
+    assert.deepEqual(await ike.list(), []);
+    assert.equal(await status('set'), 'done');
+    assert.deepEqual([await listed(), starts], [[IKE], 2]);
+  });
+
+  it('report what charon rejects in one line, without the key', async () => {
+    await status('set');
+    charon!.rejected = 'load-conn';
+    assert.equal(await status('set'), String.raw`charon rejects load-conn: bad\nproposal`);
+    assert.ok(!JSON.stringify(await ike.list()).includes('topsecret'));
+  });
+});

@@ -1,0 +1,57 @@
+// IPsec policies of the kernel as a table: those of ESP tunnels with the request id of flannel's.
+// Others are not touched. The socket opens with the first request.
+import type { PolicyObject } from '../../../backends/kernel-state.ts';
+import type { ActualObject } from '../actual-state.ts';
+import { NetlinkClient, type NetlinkClientOptions } from '../netlink/netlink-client.ts';
+import type { Outcome } from '../netlink/outcome.ts';
+import { DONE } from '../netlink/outcome.ts';
+import {
+  decodePolicy,
+  encodePolicyDelete,
+  encodePolicyDump,
+  encodePolicyUpdate,
+  NETLINK_XFRM,
+  type XfrmPolicy,
+} from '../netlink/xfrm.ts';
+
+/** flannel's, of all policies and SAs. */
+const REQUEST_ID = 11;
+
+export class XfrmPolicies {
+  readonly #options: NetlinkClientOptions;
+  #client: NetlinkClient | undefined;
+
+  constructor(options: NetlinkClientOptions) {
+    this.#options = options;
+  }
+
+  /** @throws KernelReadError */
+  async list(): Promise<readonly ActualObject[]> {
+    const policies = await this.#open().dump('IPsec policies', encodePolicyDump, decodePolicy);
+    return policies.filter(({ requestId }) => requestId === REQUEST_ID).map(toObject);
+  }
+
+  async apply(action: 'set' | 'remove', object: PolicyObject): Promise<Outcome> {
+    const [outcome] = await this.#open().send([
+      (writer) =>
+        action === 'set'
+          ? encodePolicyUpdate(writer, { ...object, requestId: REQUEST_ID })
+          : encodePolicyDelete(writer, object),
+    ]);
+    const isGone = action === 'remove' && outcome?.status === 'rejected' && outcome.errno === 'ENOENT';
+    return isGone ? DONE : outcome!;
+  }
+
+  close(): void {
+    this.#client?.close();
+  }
+
+  #open(): NetlinkClient {
+    return (this.#client ??= new NetlinkClient({ ...this.#options, protocol: NETLINK_XFRM }));
+  }
+}
+
+function toObject({ requestId: _id, unsupported, ...policy }: XfrmPolicy): ActualObject {
+  const mismatch = unsupported.length === 0 ? {} : { mismatch: unsupported.join(', ') };
+  return { kind: 'policy', ...policy, ...mismatch };
+}
