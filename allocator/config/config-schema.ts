@@ -344,7 +344,12 @@ const properties = {
       { properties: { Type: { enum: ['host-gw', 'alloc'] } }, additionalProperties: false },
       { properties: { Type: { const: 'ipip' }, DirectRouting: true }, additionalProperties: false },
       {
-        properties: { Type: { const: 'ipsec' }, PSK: backendProperties.PSK, UDPEncap: true, ESPProposal: true },
+        properties: {
+          Type: { const: 'ipsec' },
+          PSK: backendProperties.PSK,
+          UDPEncap: true,
+          ESPProposal: true,
+        },
         required: ['PSK'],
         additionalProperties: false,
       },
