@@ -41,7 +41,8 @@ export function wireguardFolderOf(host: string): string {
 /** The path that programs of WireGuard have compiled in. */
 export const WIREGUARD_SOCKETS = '/run/wireguard';
 
-const WITH_SOCKETS = `mount --bind "$0" ${WIREGUARD_SOCKETS} && exec "$@"`;
+/** Without the right to mount, only programs of WireGuard lack anything. */
+const WITH_SOCKETS = `mount --bind "$0" ${WIREGUARD_SOCKETS} 2>/dev/null; exec "$@"`;
 
 export function daemonCommand({ name, isInUserspace }: HostPlan, flags: readonly string[]): string[] {
   const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];

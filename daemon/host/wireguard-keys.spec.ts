@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { DEFAULT_WIREGUARD } from '../../allocator/config/config-parse.ts';
+import { DEFAULT_WIREGUARD } from '../../allocator/config/parse-wireguard.ts';
 import { Secret } from '../../lib/secret.ts';
 import { wireguardPublicKey } from '../../lib/wireguard-key.ts';
 import { WireguardKeyring } from '../kernel/wireguard/wireguard-keyring.ts';

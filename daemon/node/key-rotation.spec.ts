@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { DEFAULT_WIREGUARD } from '../../allocator/config/config-parse.ts';
+import { DEFAULT_WIREGUARD } from '../../allocator/config/parse-wireguard.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import { network, VXLAN } from '../../backends/fixture.ts';

@@ -2,7 +2,7 @@
 // what each peer is sent to.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { DEFAULT_WIREGUARD } from '../../allocator/config/config-parse.ts';
+import { DEFAULT_WIREGUARD } from '../../allocator/config/parse-wireguard.ts';
 import type { BackendConfig, WireguardConfig } from '../../allocator/config/config.ts';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
