@@ -322,7 +322,8 @@ const properties = {
     description:
       'How packets get from host to host, with its settings. Left out: vxlan with all defaults, but write it out where flannel nodes share the network, as they take udp.',
     type: 'object',
-    properties: { ...backendProperties, ...wireguardProperties },
+    // Of two backends, each with bounds of its own.
+    properties: { ...wireguardProperties, ...backendProperties, PSK: { type: ['string', 'null'] } },
     required: ['Type'],
     additionalProperties: false,
     oneOf: [
@@ -332,13 +333,23 @@ const properties = {
       },
       { properties: { Type: { const: 'udp' }, MTU: true, ...udpProperties }, additionalProperties: false },
       {
-        properties: { ...admit(wireguardProperties), Type: { const: 'wireguard' }, MTU: wireguardMtu },
+        properties: {
+          ...admit(wireguardProperties),
+          Type: { const: 'wireguard' },
+          MTU: wireguardMtu,
+          PSK: wireguardProperties.PSK,
+        },
         additionalProperties: false,
       },
       { properties: { Type: { enum: ['host-gw', 'alloc'] } }, additionalProperties: false },
       { properties: { Type: { const: 'ipip' }, DirectRouting: true }, additionalProperties: false },
       {
-        properties: { Type: { const: 'ipsec' }, PSK: true, UDPEncap: true, ESPProposal: true },
+        properties: {
+          Type: { const: 'ipsec' },
+          PSK: backendProperties.PSK,
+          UDPEncap: true,
+          ESPProposal: true,
+        },
         required: ['PSK'],
         additionalProperties: false,
       },
@@ -411,12 +422,13 @@ export const wireguardOnlyFields: Readonly<Record<keyof typeof wireguardProperti
   wireguardProperties;
 /** All fields of `Backend`. */
 export const allBackendFields: Readonly<Record<BackendFieldName, FieldSchema>> = {
-  ...backendProperties,
   ...wireguardProperties,
+  ...backendProperties,
 };
 /** Fields of `Backend` as the backend wireguard has them. */
 export const wireguardBackendFields: Readonly<Record<BackendFieldName, FieldSchema>> = {
   ...allBackendFields,
+  ...wireguardProperties,
   MTU: wireguardMtu,
 };
 /** Fields of `Backend` as the backend udp has them. */
