@@ -3,7 +3,7 @@ SHELL := /bin/sh
 # deploy/install-node.sh puts a Node into .build/node/ where the system's is too old.
 export PATH := $(CURDIR)/.build/node/bin:$(PATH):/usr/sbin:/sbin
 LAB_TOOLS := bash etcd etcdctl ip bridge iperf3 ping nsenter unshare setpriv sysctl
-TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer promtool fastd curl /usr/lib/ipsec/charon
+TEST_TOOLS := $(LAB_TOOLS) nft iptables cc openssl socat ethtool tshark valgrind aarch64-linux-gnu-gcc qemu-aarch64 /usr/lib/cni/bridge busybox dockerd libfuzzer promtool fastd curl /usr/lib/ipsec/charon wireguard-go wg
 BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund wireguard-go wg /usr/lib/cni/bridge perf
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon cli test/packet-differential.spec.ts)))
@@ -183,7 +183,7 @@ test-fresh: build
 # Suites on another kernel, in a virtual machine that needs no KVM: KERNEL=debian-12 or debian-12-backports, FILE='lab-repair
 # lab-ipv6' for some of them. The first time fetches that kernel into .build/. Emulated: it takes most of an hour.
 KERNEL ?= debian-12
-KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-udp-kernel lab-migration root/path-filters root/path-decap root/path-kernel
+KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-udp-kernel lab-migration lab-wireguard lab-wireguard-migration root/path-filters root/path-decap root/path-kernel
 .PHONY: test-kernel
 test-kernel: test-tools bundle native/build/weft-oracle.node
 	@deploy/install-tools.sh qemu-system-x86_64 depmod cpio busybox setpriv

@@ -56,11 +56,13 @@ export interface WeftAttributes {
    * sends.
    */
   readonly acceptsZeroChecksum?: boolean;
+  /** With `wireguard`: generation of the published key. flannel publishes none. */
+  readonly keyEpoch?: number;
 }
 
 /** A transport that a host migrates away from, as its lease advertises it. */
 export type LegacyTransport = Pick<LeaseAttributes, 'backendType' | 'backendData' | 'backendV6Data'> &
-  Pick<WeftAttributes, 'port'>;
+  Pick<WeftAttributes, 'port' | 'keyEpoch'>;
 
 /** A subnet leased by some host, as read from the registry. */
 export interface Lease {

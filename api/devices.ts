@@ -25,13 +25,18 @@ export interface DeviceV1 {
   /** Only of an overlay device. */
   readonly tunnel?: {
     /** `fou`: IP in UDP by the kernel. */
-    readonly type: 'vxlan' | 'tun' | 'fou' | 'ipip';
-    readonly encapsulation: 'vxlan' | 'udp' | 'ipip';
-    /** 24 bits; 0 with `udp` and `ipip`. */
+    readonly type: 'vxlan' | 'tun' | 'fou' | 'ipip' | 'wireguard';
+    readonly encapsulation: 'vxlan' | 'udp' | 'ipip' | 'wireguard';
+    /** 24 bits; 0 with `udp`, `ipip` and `wireguard`. */
     readonly vni: number;
     /** UDP port; 0 with `ipip`. */
     readonly port: number;
+    /** Empty with `wireguard`, which sends from any address of the host. */
     readonly local: string;
+    /** Only of `wireguard`: whether a program serves the device instead of the kernel. */
+    readonly isInUserspace?: boolean;
+    /** Only of `wireguard`: the key of the device, in base64. */
+    readonly publicKey?: string;
     readonly parent?: string;
     /** Whether the device below computes checksums; unset if the kernel does not say. */
     readonly hasChecksumOffload?: boolean;

@@ -35,6 +35,8 @@ export interface PeerV1 {
   readonly isReservation: boolean;
   /** Only with the userspace datapath. */
   readonly traffic?: TrafficV1;
+  /** Only with the backend wireguard. */
+  readonly wireguard?: WireguardPeerV1;
   /** Unset while it is unknown: not probed yet, or not in the kernel. */
   readonly liveness?: LivenessV1;
   /** The last probe of `weft ping`. */
@@ -58,6 +60,20 @@ export interface TrafficV1 {
   readonly txBytes: number;
   readonly rxPackets: number;
   readonly rxBytes: number;
+}
+
+/** A peer as WireGuard sees it. */
+export interface WireguardPeerV1 {
+  /** Base64. */
+  readonly publicKey: string;
+  /** Where it is: published by it, or where its last packets came from. */
+  readonly endpoint: string;
+  /** Seconds since it last answered a handshake; unset if it never did. */
+  readonly handshakeAgeSec?: number;
+  /** Packets are sent to it, and it has answered no handshake for three minutes. */
+  readonly isSilent: boolean;
+  readonly rxBytes: number;
+  readonly txBytes: number;
 }
 
 /** One probe of a peer. */

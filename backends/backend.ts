@@ -63,10 +63,31 @@ export interface HostFacts {
   readonly etcdAddresses?: readonly IpAddress[];
   /** What the leases of other peers have against the subnet of a peer. Absent means nothing. */
   readonly peerClashes?: PeerClashes;
+  /** Keys of this host for WireGuard. Absent: they were not asked for. */
+  readonly wireguard?: WireguardFacts;
+  /**
+   * Peers that have answered a WireGuard handshake: they know this host's key. Absent means none is
+   * known of.
+   */
+  readonly handshakes?: Handshakes;
   /** Families whose FORWARD chain of iptables drops what no rule accepts. Absent means none. */
   readonly forwardDropFamilies?: readonly Family[];
   /** Output of the PreStartupCommand of the backend extension. Absent without one. */
   readonly extensionData?: string;
+}
+
+/** What this host knows of its own keys. */
+export interface WireguardFacts {
+  /** Public keys in base64, by their epoch. */
+  readonly publicKeys: Readonly<Record<number, string>>;
+  /** Why a key is missing, with the remedy. */
+  readonly error?: string;
+}
+
+/** Handshakes of WireGuard with peers. */
+export interface Handshakes {
+  /** Whether the peer with this key has answered on the device `dev`. */
+  has(dev: string, publicKey: string): boolean;
 }
 
 /** Compares leases with each other, so that no backend has to. */

@@ -9,11 +9,13 @@ import { ipsecBackend } from './ipsec.ts';
 import { tencentVpcBackend } from './tencent-vpc.ts';
 import { udpBackend } from './udp.ts';
 import { vxlanBackend } from './vxlan.ts';
+import { wireguardBackend } from './wireguard/wireguard.ts';
 
 const BACKENDS: Readonly<Record<BackendType, Backend>> = {
   vxlan: vxlanBackend,
   'host-gw': hostGwBackend,
   udp: udpBackend,
+  wireguard: wireguardBackend,
   alloc: allocBackend,
   extension: extensionBackend,
   ipip: ipipBackend,

@@ -76,6 +76,21 @@ export interface FouLink {
 }
 
 /**
+ * A WireGuard device (`wg show NAME`): of the kernel, or of a program in userspace with no
+ * difference. Always up.
+ */
+export interface WireguardLink {
+  readonly kind: 'link';
+  readonly type: 'wireguard';
+  readonly name: string;
+  /** Names the private key, which no object holds. Base64. */
+  readonly publicKey: string;
+  /** UDP port of this end. */
+  readonly listenPort: number;
+  readonly mtu: OverlayMtu;
+}
+
+/**
  * An IP-in-IP device (`ip -d link show NAME`, ipip): the inner packet behind another IPv4 header. Always
  * up, without a remote: the gateway of a route is the underlay address of the peer.
  */
@@ -90,7 +105,7 @@ export interface IpipLink {
   readonly mtu: OverlayMtu;
 }
 
-export type LinkObject = VxlanLink | TunLink | FouLink | IpipLink;
+export type LinkObject = VxlanLink | TunLink | FouLink | IpipLink | WireguardLink;
 
 /** `ip address show dev DEV`: scope global, no label. */
 export interface AddressObject {
@@ -160,6 +175,22 @@ export interface PathRouteObject {
   readonly needsSegments: boolean;
   /** The peer takes UDP over IPv6 without a checksum. */
   readonly acceptsZeroChecksum: boolean;
+}
+
+/** `wg show DEV`: a peer, with all that may come from it and goes to it. */
+export interface WireguardPeerObject {
+  readonly kind: 'wireguard-peer';
+  readonly dev: string;
+  /** Base64. */
+  readonly publicKey: string;
+  /** Fingerprint of the preshared key; empty without one. */
+  readonly pskId: string;
+  /** Underlay address and port of the peer, `192.0.2.2:51820`. */
+  readonly endpoint: string;
+  /** In seconds; 0 is off. */
+  readonly keepaliveSec: number;
+  /** Subnets in the order of their text, with spaces between. */
+  readonly allowedIps: string;
 }
 
 /**
@@ -276,6 +307,7 @@ export type KernelObject =
   | FdbObject
   | RouteObject
   | PathRouteObject
+  | WireguardPeerObject
   | SettingObject
   | FirewallObject
   | CommandObject
@@ -311,6 +343,8 @@ export function objectKey(object: KernelObject): ObjectKey {
       return `route ${object.destination}${object.isBlackhole ? ` metric ${BLACKHOLE_METRIC}` : ''}`;
     case 'tunnel':
       return `tunnel ${object.dev} ${object.destination}`;
+    case 'wireguard-peer':
+      return `wireguard-peer ${object.dev} ${object.publicKey}`;
     case 'sysctl':
       return `sysctl ${object.path}`;
     case 'feature':

@@ -17,6 +17,9 @@ const UDP_BYTES = 8;
 /** RFC 7348 §5. */
 const VXLAN_BYTES = 8;
 
+/** Header and authentication tag of a WireGuard data message (WireGuard paper §5.4.6). */
+const WIREGUARD_BYTES = 16 + 16;
+
 /** Smallest packet that every hop must carry whole, in bytes: RFC 791 §3.2, RFC 8200 §5. */
 export const MINIMUM_MTU_BYTES: Readonly<Record<Family, number>> = { 4: 68, 6: 1280 };
 
@@ -31,6 +34,11 @@ export function udpOverheadBytes(family: Family): number {
 /** Bytes that VXLAN adds on an underlay of `family`: 50 over IPv4, 70 over IPv6. */
 export function vxlanOverheadBytes(family: Family): number {
   return udpOverheadBytes(family) + VXLAN_BYTES + INNER_ETHERNET_BYTES;
+}
+
+/** Bytes that WireGuard adds on an underlay of `family`: 60 over IPv4, 80 over IPv6. */
+export function wireguardOverheadBytes(family: Family): number {
+  return udpOverheadBytes(family) + WIREGUARD_BYTES;
 }
 
 /**

@@ -4,10 +4,11 @@ import { BLACKHOLE_METRIC, objectKey } from './kernel-state.ts';
 import type {
   KernelObject,
   LinkObject,
+  PathRouteObject,
   PolicyObject,
   RouteObject,
   TunLink,
-  PathRouteObject,
+  WireguardPeerObject,
 } from './kernel-state.ts';
 
 /** One line for one object, for example `10.5.2.0/24 via 10.5.2.0 dev flannel.1 onlink`. */
@@ -25,6 +26,8 @@ export function renderObject(object: KernelObject): string {
       return renderRoute(object);
     case 'tunnel':
       return renderTunnel(object);
+    case 'wireguard-peer':
+      return renderWireguardPeer(object);
     case 'sysctl':
       return `${object.path} = ${object.value}`;
     case 'feature':
@@ -60,6 +63,8 @@ function renderPolicy(policy: PolicyObject): string {
 
 function renderLink(link: LinkObject): string {
   if (link.type === 'tun') return renderTun(link);
+  if (link.type === 'wireguard')
+    return `${link.name} mtu ${link.mtu} wireguard public-key ${link.publicKey} listen-port ${link.listenPort}`;
   if (link.type === 'ipip') return `${link.name} mtu ${link.mtu} ipip local ${link.local} dev ${link.parent}`;
   if (link.type === 'fou')
     return `${link.name} mtu ${link.mtu} ip-in-udp local ${link.local}${link.parent === '' ? '' : ` dev ${link.parent}`} port ${link.port}`;
@@ -74,6 +79,13 @@ function renderTun({ name, mtu, encapsulation, local, port, vni, mac }: TunLink)
   return encapsulation === 'udp'
     ? `${name} mtu ${mtu} tun udp local ${local} port ${port}`
     : `${name} mtu ${mtu} address ${mac} tun vxlan id ${vni} local ${local} port ${port}`;
+}
+
+function renderWireguardPeer(peer: WireguardPeerObject): string {
+  const { allowedIps, dev, endpoint, keepaliveSec, pskId, publicKey } = peer;
+  const psk = pskId === '' ? '' : ` psk ${pskId}`;
+  const keepalive = keepaliveSec === 0 ? '' : ` keepalive ${keepaliveSec}`;
+  return `${publicKey} endpoint ${endpoint} allowed-ips ${allowedIps}${psk}${keepalive} dev ${dev}`;
 }
 
 function renderRoute({ destination, gateway, dev, isOnLink, isBlackhole }: RouteObject): string {

@@ -23,7 +23,7 @@ describe('a lease as if it announced another transport', () => {
     ['one that it does not advertise', 7],
   ] as const)
     it(`has no such mark for ${what}, which may be the kernel's`, () => {
-      const { attributes } = assumeTransport(peer, { type: 'vxlan', vni, port: 8472 });
+      const { attributes } = assumeTransport(peer, { type: 'vxlan', vni, port: 8472 })!;
       assert.equal(attributes.backendType, 'vxlan');
       assert.equal(attributes.weft?.acceptsZeroChecksum, undefined);
     });

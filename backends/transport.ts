@@ -16,6 +16,8 @@ export interface Transport {
   readonly vni?: number;
   /** UDP port; only of vxlan and udp. */
   readonly port?: number;
+  /** Generation of keys; only of wireguard. Its ports are those of each host. */
+  readonly keyEpoch?: number;
 }
 
 /** Port of a backend if the config names none. */
@@ -25,12 +27,21 @@ const DEFAULT_PORTS: Readonly<Partial<Record<string, number>>> = { vxlan: DEFAUL
 export function transportOf(backend: BackendConfig): Transport {
   const { type } = backend;
   if (type === 'vxlan') return { type, vni: backend.vni, port: backend.port ?? DEFAULT_VXLAN_PORT };
+  if (type === 'wireguard') return { type, keyEpoch: backend.keyEpoch };
   return type === 'udp' ? { type, port: backend.port } : { type };
 }
 
-/** Identifies a transport, as a key and in messages: `vxlan VNI 1 port 8472`. */
-export function transportId({ type, vni, port }: Transport): string {
-  return [type, vni !== undefined && `VNI ${vni}`, port !== undefined && `port ${port}`]
+/**
+ * Identifies a transport, as a key and in messages: `vxlan VNI 1 port 8472`, `wireguard key epoch
+ * 1`.
+ */
+export function transportId({ type, vni, port, keyEpoch = 0 }: Transport): string {
+  return [
+    type,
+    keyEpoch !== 0 && `key epoch ${keyEpoch}`,
+    vni !== undefined && `VNI ${vni}`,
+    port !== undefined && `port ${port}`,
+  ]
     .filter(Boolean)
     .join(' ');
 }
@@ -49,12 +60,13 @@ export function matchTransport<Known extends Transport>(
   announced: LegacyTransport,
   candidates: readonly Known[],
 ): Known | undefined {
-  const { backendType, backendData, backendV6Data, port } = announced;
+  const { backendType, backendData, backendV6Data, port, keyEpoch } = announced;
   const data = parseVxlanData(backendData ?? backendV6Data);
   const vni = data.ok ? data.data.vni : undefined;
   const matching = candidates.filter(
     (transport) =>
       wireType(transport.type) === backendType &&
+      (keyEpoch === undefined || transport.keyEpoch === undefined || transport.keyEpoch === keyEpoch) &&
       (vni === undefined || transport.vni === undefined || isSameVni(vni, transport.vni)),
   );
   if (port !== undefined) return matching.find((transport) => transport.port === port);
@@ -67,8 +79,10 @@ export function decodeTransport({
   backendData,
   backendV6Data,
   port,
+  keyEpoch = 0,
 }: LegacyTransport): Transport | undefined {
   if (isPlain(backendType)) return { type: backendType };
+  if (backendType === 'wireguard') return { type: 'wireguard', keyEpoch };
   if (backendType === '') return { type: 'udp', port: port ?? DEFAULT_PORTS['udp']! };
   const data = parseVxlanData(backendData ?? backendV6Data);
   if (backendType !== 'vxlan' || !data.ok || data.data.vni === undefined) return undefined;
@@ -86,19 +100,24 @@ function isPlain(type: string): type is Exclude<BackendType, 'vxlan' | 'udp' | '
   );
 }
 
-/** The lease of `peer` as if it announced `transport`; unchanged if it does. */
-export function assumeTransport(peer: Lease, transport: Transport): Lease {
+/**
+ * The lease of `peer` as if it announced `transport`; unchanged if it does. `undefined` if only the
+ * peer itself can say what it would publish, as a key.
+ */
+export function assumeTransport(peer: Lease, transport: Transport): Lease | undefined {
   const { backendData, backendV6Data, backendType, weft } = peer.attributes;
   const advertised = {
     backendType,
     backendData,
     backendV6Data,
     ...(weft?.port !== undefined && { port: weft.port }),
+    ...(weft?.keyEpoch !== undefined && { keyEpoch: weft.keyEpoch }),
   };
   if (matchTransport(advertised, [transport]) !== undefined) return peer;
   const legacy = weft?.leaving?.find((one) => matchTransport(one, [transport]) !== undefined);
   const known = withoutZeroChecksum(peer.attributes);
   if (legacy !== undefined) return { ...peer, attributes: { ...known, ...legacy } };
+  if (transport.type === 'wireguard') return undefined;
   const { backendData: _data, backendV6Data: _v6Data, ...rest } = known;
   const attributes: LeaseAttributes = {
     ...rest,

@@ -40,6 +40,11 @@ export const COMMANDS: CommandTable = {
     summary: 'show, check, change and roll back the network config',
     load: async () => (await import('./commands/config.ts')).configCommand,
   },
+  wireguard: {
+    group: 'change',
+    summary: 'give every host another key',
+    load: async () => (await import('./commands/wireguard.ts')).wireguardCommand,
+  },
   'log-level': {
     group: 'change',
     summary: "show or change the daemon's log level",

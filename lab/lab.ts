@@ -11,6 +11,8 @@ import {
   IS_READY_COMMAND,
   subnetFileOf,
   userEnvironment,
+  WIREGUARD_SOCKETS,
+  wireguardFolderOf,
 } from './daemon-command.ts';
 import { etcdCommand, etcdctlCommand } from './etcd-command.ts';
 import {
@@ -77,7 +79,8 @@ export class Lab {
     try {
       await buildUnderlay(sandbox, topology);
       const folders = topology.hosts.map((host) => dirname(subnetFileOf(host.name)));
-      await sandbox.check(['mkdir', '-p', ...folders]);
+      const sockets = topology.hosts.map((host) => wireguardFolderOf(host.name));
+      await sandbox.check(['mkdir', '-p', WIREGUARD_SOCKETS, ...folders, ...sockets]);
       if (options.start !== false) await lab.#startCluster(options);
       return lab;
     } catch (error) {

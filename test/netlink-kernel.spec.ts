@@ -12,6 +12,7 @@ import type { Cidr, IpAddress, MacAddress } from '../lib/address.ts';
 import { type KernelObject, objectKey } from '../backends/kernel-state.ts';
 import type { KernelNotification, Step } from '../daemon/kernel/kernel.ts';
 import { openNetlinkKernel, type NetlinkKernelOptions } from '../daemon/kernel/netlink-kernel.ts';
+import { WireguardKeyring } from '../daemon/kernel/wireguard/wireguard-keyring.ts';
 import { socketOpener, type OpenSocket } from '../daemon/kernel/netlink/socket.ts';
 import {
   ADDRESS,
@@ -33,6 +34,9 @@ import {
   ROUTE6,
   TUN,
   UNDERLAY,
+  WIREGUARD_OTHER_KEY,
+  WIREGUARD_PRIVATE_KEY,
+  WIREGUARD_PSK,
 } from './compliance/kernel.ts';
 import { loadNative } from '../native/index.ts';
 import { openPacketPath } from '../native/packet-path.ts';
@@ -72,7 +76,11 @@ function openFixture(options?: Partial<NetlinkKernelOptions>): KernelFixture {
   ]);
   const { native } = loadNative();
   const packetPath = native && openPacketPath(native);
-  const kernel = openNetlinkKernel({ ...options, native, packetPath });
+  const keyring = new WireguardKeyring();
+  keyring.addPrivateKey(WIREGUARD_PRIVATE_KEY);
+  keyring.addPrivateKey(WIREGUARD_OTHER_KEY);
+  keyring.addPresharedKey(WIREGUARD_PSK);
+  const kernel = openNetlinkKernel({ ...options, native, packetPath, keyring });
   const close = (): void => {
     kernel.close();
     packetPath?.closeAll();
@@ -84,7 +92,7 @@ function openFixture(options?: Partial<NetlinkKernelOptions>): KernelFixture {
   };
   // The kernel of a virtual machine is known to have it.
   const hasFou = process.env['WEFT_TEST_KERNEL'] === undefined ? undefined : true;
-  return { kernel, actor: externalActor, hasFou, hasIpip: hasFou, close };
+  return { kernel, actor: externalActor, hasFou, hasIpip: hasFou, hasSecrets: true, close };
 }
 
 /** A port of FOU outlives its device. */

@@ -15,6 +15,9 @@ const MAX_DEPTH = 16;
 const MAX_SHOWN_CHARACTERS = 60;
 const MAX_SHOWN_NAME_CHARACTERS = 40;
 
+/** Fields whose values no message shows. */
+const SECRET_NAMES: ReadonlySet<string> = new Set(['PSK']);
+
 /** A field with the name that the schema gives it and its place in the document. */
 export interface ConfigField extends SourceRange {
   readonly node: Node;
@@ -70,7 +73,8 @@ export function parseFields(
     const written = printable(String(key.value), MAX_SHOWN_NAME_CHARACTERS);
     const path = `${object.path}/${written.replaceAll('~', '~0').replaceAll('/', '~1')}`;
     const name = canonical.get(written.toLowerCase());
-    const field: ConfigField = { path, offset: node.offset, value: shownValue(node, text), node };
+    const shown = name !== undefined && SECRET_NAMES.has(name) ? {} : { value: shownValue(node, text) };
+    const field: ConfigField = { path, offset: node.offset, ...shown, node };
     if (name === undefined) unknown.push({ path, offset: key.offset, name: written });
     else if (known.has(name)) issues.warn(field, 'is a repetition: the last one counts, remove the others');
     if (name !== undefined) known.set(name, field);

@@ -470,12 +470,12 @@ describe('parseNetworkConfig', () => {
         assert.deepEqual(outline(errors), [`error ${path}`]);
       });
 
-    for (const type of ['WireGuard'])
-      it(`flannel's backend ${type}, naming what there is instead, and keeps its secrets`, () => {
+    for (const type of ['frobnicate'])
+      it(`the backend ${type}, naming what there is, and keeps its secrets`, () => {
         const issues = refuse(backend(`"Type":"${type}","PSK":"topsecret","Port":"x"`));
         assert.deepEqual(outline(issues), ['error /Backend/Type']);
         const line = issues.map(formatConfigIssue).join('');
-        assert.ok(line.includes('does not provide') && line.includes('vxlan, host-gw, udp, alloc'), line);
+        assert.ok(line.includes('must be vxlan, host-gw, udp, wireguard, alloc'), line);
         assert.ok(!line.includes('topsecret'));
       });
 

@@ -5,8 +5,16 @@ import { didYouMean } from '../../lib/did-you-mean.ts';
 import { ConfigFields, parseDocument, parseFields, warnUnknown } from './config-document.ts';
 import type { ConfigField, UnknownField } from './config-document.ts';
 import { EXTENSION_COMMANDS, parseExtension } from './parse-extension.ts';
+import { parseWireguard } from './parse-wireguard.ts';
 import { parseIpv4Range, parseIpv6Range } from './config-range.ts';
-import { backendFields, networkFields, udpBackendFields } from './config-schema.ts';
+import {
+  allBackendFields,
+  backendFields,
+  networkFields,
+  udpBackendFields,
+  wireguardBackendFields,
+  wireguardOnlyFields,
+} from './config-schema.ts';
 import type { BackendFieldName, NetworkFieldName } from './config-schema.ts';
 import { ConfigIssues } from './config.ts';
 import type {
@@ -25,19 +33,18 @@ const TYPES: readonly BackendType[] = [
   'vxlan',
   'host-gw',
   'udp',
+  'wireguard',
   'alloc',
   'extension',
   'ipip',
   'ipsec',
   'tencent-vpc',
 ];
-const TYPES_TEXT = 'vxlan, host-gw, udp, alloc, extension, ipip, ipsec or tencent-vpc';
-/** Backends of flannel that weft lacks. */
-const FLANNEL_TYPES: readonly string[] = ['wireguard'];
+const TYPES_TEXT = 'vxlan, host-gw, udp, wireguard, alloc, extension, ipip, ipsec or tencent-vpc';
 /** `flannel-v6.` leaves four of the 15 characters of an interface name. */
 const MAX_IPV6_VNI = 9999;
 /** Bytes that go to the headers over IPv6. */
-const IPV6_OVERHEAD_BYTES = { VXLAN: 70, UDP: 48 } as const;
+const IPV6_OVERHEAD_BYTES = { VXLAN: 70, UDP: 48, WireGuard: 80 } as const;
 /** RFC 8200 §5. */
 const MIN_IPV6_MTU_BYTES = 1280;
 
@@ -112,7 +119,7 @@ function completeConfig(
 
 function warnUnknownHere(field: UnknownField, issues: ConfigIssues): void {
   const lowerName = field.name.toLowerCase();
-  const isOfBackend = Object.keys(backendFields).some((name) => name.toLowerCase() === lowerName);
+  const isOfBackend = Object.keys(allBackendFields).some((name) => name.toLowerCase() === lowerName);
   if (isOfBackend) issues.warnUnknownField(field, 'is ignored: it belongs inside Backend, move it there');
   else warnUnknown(field, Object.keys(networkFields), issues);
 }
@@ -136,15 +143,19 @@ function parseBackend(
     issues.error(object, 'must be an object such as {"Type": "vxlan"}');
     return undefined;
   }
-  const { known: shown, unknown } = parseFields(text, object, Object.keys(backendFields), issues);
+  const { known: shown, unknown } = parseFields(text, object, Object.keys(allBackendFields), issues);
   const known = withoutSecrets(shown);
-  const fields: BackendFields = new ConfigFields(object, known, backendFields, issues);
+  const fields: BackendFields = new ConfigFields(object, known, allBackendFields, issues);
   const type = parseType(fields);
   // Fields of a backend that is not provided, or not known, are not wrong in themselves.
   if (type === undefined) return undefined;
   for (const field of unknown) warnUnknownInBackend(field, issues);
   warnOfOtherFields(known, type, issues);
   if (type === 'vxlan') return parseVxlan(fields, isIpv6Enabled);
+  if (type === 'wireguard') {
+    const own: BackendFields = new ConfigFields(object, known, wireguardBackendFields, issues);
+    return parseWireguard(own, parseMtu(own, isIpv6Enabled, 'WireGuard'), isIpv6Enabled);
+  }
   if (type === 'udp')
     return parseUdp(new ConfigFields(object, known, udpBackendFields, issues), isIpv6Enabled);
   if (type === 'ipip') return parseIpip(fields, isIpv6Enabled);
@@ -179,6 +190,7 @@ function withoutSecrets(known: ReadonlyMap<string, ConfigField>): ReadonlyMap<st
 const OWN_FIELDS: Readonly<Partial<Record<BackendType, readonly BackendFieldName[]>>> = {
   vxlan: VXLAN_FIELDS,
   udp: ['Port', 'MTU', 'Userspace'],
+  wireguard: ['MTU', ...(Object.keys(wireguardOnlyFields) as BackendFieldName[])],
   ipip: ['DirectRouting'],
   ipsec: ['PSK', 'UDPEncap', 'ESPProposal'],
   'tencent-vpc': ['AccessKeyID', 'AccessKeySecret'],
@@ -207,8 +219,6 @@ function parseType(fields: BackendFields): BackendType | undefined {
 
 function typeMessage(lower: string): string {
   if (lower === '') return `is missing or empty, which flannel calls an unknown backend: write ${TYPES_TEXT}`;
-  if (FLANNEL_TYPES.includes(lower))
-    return `is a backend of flannel that weft does not provide: use ${TYPES_TEXT} on all hosts, or keep flannel`;
   const similar = didYouMean(lower, TYPES);
   return `must be ${TYPES_TEXT}${similar === undefined ? '' : `: did you mean ${similar}?`}`;
 }
@@ -218,7 +228,7 @@ function warnUnknownInBackend(field: UnknownField, issues: ConfigIssues): void {
     (name) => name.toLowerCase() === field.name.toLowerCase(),
   );
   if (isOutside) issues.warnUnknownField(field, 'is ignored: it belongs outside Backend, move it there');
-  else warnUnknown(field, Object.keys(backendFields), issues);
+  else warnUnknown(field, Object.keys(allBackendFields), issues);
 }
 
 function parseVxlan(fields: BackendFields, isIpv6Enabled: boolean): VxlanConfig {
@@ -296,7 +306,7 @@ function parseTencentVpc(fields: BackendFields, isIpv6Enabled: boolean): Tencent
 function parseMtu(
   fields: BackendFields,
   isIpv6Enabled: boolean,
-  carrier: 'VXLAN' | 'UDP',
+  carrier: keyof typeof IPV6_OVERHEAD_BYTES,
 ): number | undefined {
   const mtu = fields.integer('MTU');
   const overhead = IPV6_OVERHEAD_BYTES[carrier];

@@ -4,7 +4,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parseNetworkConfig } from './config-parse.ts';
-import { backendFields, networkConfigSchema, networkFields, udpBackendFields } from './config-schema.ts';
+import {
+  backendFields,
+  networkConfigSchema,
+  networkFields,
+  udpBackendFields,
+  wireguardBackendFields,
+  wireguardOnlyFields,
+} from './config-schema.ts';
 import type { FieldSchema } from './config-schema.ts';
 
 const ajv = new Ajv2020({ allowUnionTypes: true, strictTypes: false, allErrors: true });
@@ -38,6 +45,14 @@ const fields: readonly (readonly [string, FieldSchema, (value: unknown) => objec
   ...Object.entries(backendFields).map(
     ([name, schema]) =>
       [name, schema, (value: unknown) => withBackend({ ...ownerOf(name), [name]: value })] as const,
+  ),
+  ...[...Object.entries(wireguardOnlyFields), ['MTU', wireguardBackendFields.MTU] as const].map(
+    ([name, schema]) =>
+      [
+        name,
+        schema,
+        (value: unknown) => ({ ...good, Backend: { Type: 'wireguard', [name]: value } }),
+      ] as const,
   ),
   ...(['Port', 'MTU'] as const).map(
     (name) =>

@@ -1,6 +1,7 @@
 // The network config document as JSON Schema: the one place for names, types, defaults and bounds
 // of its fields. The parser reads them from here; rules between fields (a subnet inside its
 // network, say) are the parser's own.
+import { wireguardMtu, wireguardProperties } from './wireguard-schema.ts';
 
 export type JsonType = 'object' | 'string' | 'integer' | 'boolean' | 'null';
 
@@ -16,6 +17,8 @@ export interface FieldSchema {
   readonly maximum?: number;
   readonly examples?: readonly unknown[];
   readonly deprecated?: boolean;
+  /** A secret: no message may show it. */
+  readonly writeOnly?: boolean;
   readonly $comment?: string;
 }
 
@@ -27,9 +30,9 @@ const backendProperties = {
   Type: {
     title: 'Backend type',
     description:
-      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. alloc: leases subnets and moves no packets. extension: commands of yours make what leads to peers. ipip: IP in IP in the kernel, IPv4 alone, works across routers. ipsec: ESP tunnels in the kernel, keys by strongSwan, IPv4 alone. tencent-vpc: routes of Tencent Cloud. In any letter case.',
+      'How packets get from host to host. vxlan: VXLAN in the kernel, works across routers. host-gw: plain routes, all hosts in one layer-2 network. udp: bare packets in UDP, in userspace, works across routers. wireguard: encrypted, works across routers. alloc: leases subnets and moves no packets. extension: commands of yours make what leads to peers. ipip: IP in IP in the kernel, IPv4 alone, works across routers. ipsec: ESP tunnels in the kernel, keys by strongSwan, IPv4 alone. tencent-vpc: routes of Tencent Cloud. In any letter case.',
     type: 'string',
-    enum: ['vxlan', 'host-gw', 'udp', 'alloc', 'extension', 'ipip', 'ipsec', 'tencent-vpc'],
+    enum: ['vxlan', 'host-gw', 'udp', 'wireguard', 'alloc', 'extension', 'ipip', 'ipsec', 'tencent-vpc'],
     examples: ['vxlan'],
   },
   VNI: {
@@ -57,7 +60,7 @@ const backendProperties = {
   MTU: {
     title: 'Underlay MTU in bytes',
     description:
-      "MTU of the network between the hosts, to derive the containers' from: 50 bytes less for IPv4, 70 less for IPv6; 28 and 48 with udp. Left out: the MTU of each host's interface. At least 1350 if IPv6 is on; 1328 with udp.",
+      "MTU of the network between the hosts, to derive the containers' from: 50 bytes less for IPv4, 70 less for IPv6; 28 and 48 with udp, 60 and 80 with wireguard. Left out: the MTU of each host's interface. At least 1350 if IPv6 is on; 1328 with udp, 1360 with wireguard.",
     type: ['integer', 'null'],
     minimum: 118,
     maximum: 65_535,
@@ -218,6 +221,11 @@ const udpProperties = {
   },
 } as const;
 
+/** Admits the fields of `fields`, whose own schemas hold anyway. */
+function admit<Name extends string>(fields: Readonly<Record<Name, unknown>>): Record<Name, true> {
+  return Object.fromEntries(Object.keys(fields).map((name) => [name, true])) as Record<Name, true>;
+}
+
 const properties = {
   EnableIPv4: {
     title: 'IPv4 on',
@@ -314,7 +322,8 @@ const properties = {
     description:
       'How packets get from host to host, with its settings. Left out: vxlan with all defaults, but write it out where flannel nodes share the network, as they take udp.',
     type: 'object',
-    properties: backendProperties,
+    // Of two backends, each with bounds of its own.
+    properties: { ...wireguardProperties, ...backendProperties, PSK: { type: ['string', 'null'] } },
     required: ['Type'],
     additionalProperties: false,
     oneOf: [
@@ -323,10 +332,24 @@ const properties = {
         additionalProperties: false,
       },
       { properties: { Type: { const: 'udp' }, MTU: true, ...udpProperties }, additionalProperties: false },
+      {
+        properties: {
+          ...admit(wireguardProperties),
+          Type: { const: 'wireguard' },
+          MTU: wireguardMtu,
+          PSK: wireguardProperties.PSK,
+        },
+        additionalProperties: false,
+      },
       { properties: { Type: { enum: ['host-gw', 'alloc'] } }, additionalProperties: false },
       { properties: { Type: { const: 'ipip' }, DirectRouting: true }, additionalProperties: false },
       {
-        properties: { Type: { const: 'ipsec' }, PSK: true, UDPEncap: true, ESPProposal: true },
+        properties: {
+          Type: { const: 'ipsec' },
+          PSK: backendProperties.PSK,
+          UDPEncap: true,
+          ESPProposal: true,
+        },
         required: ['PSK'],
         additionalProperties: false,
       },
@@ -352,6 +375,7 @@ const properties = {
       { Type: 'vxlan', VNI: 7, DirectRouting: true },
       { Type: 'host-gw' },
       { Type: 'udp' },
+      { Type: 'wireguard' },
     ],
   },
 } as const;
@@ -389,11 +413,26 @@ export const networkConfigSchema = {
 
 /** Names of the document's own fields and of those inside `Backend`, as written in the schema. */
 export type NetworkFieldName = keyof typeof properties;
-export type BackendFieldName = keyof typeof backendProperties;
+export type BackendFieldName = keyof typeof backendProperties | keyof typeof wireguardProperties;
 export const networkFields: Readonly<Record<NetworkFieldName, FieldSchema>> = properties;
-export const backendFields: Readonly<Record<BackendFieldName, FieldSchema>> = backendProperties;
+/** Fields of `Backend` as the backend vxlan has them, and those of no other. */
+export const backendFields: Readonly<Record<keyof typeof backendProperties, FieldSchema>> = backendProperties;
+/** Fields that only the backend wireguard has. */
+export const wireguardOnlyFields: Readonly<Record<keyof typeof wireguardProperties, FieldSchema>> =
+  wireguardProperties;
+/** All fields of `Backend`. */
+export const allBackendFields: Readonly<Record<BackendFieldName, FieldSchema>> = {
+  ...wireguardProperties,
+  ...backendProperties,
+};
+/** Fields of `Backend` as the backend wireguard has them. */
+export const wireguardBackendFields: Readonly<Record<BackendFieldName, FieldSchema>> = {
+  ...allBackendFields,
+  ...wireguardProperties,
+  MTU: wireguardMtu,
+};
 /** Fields of `Backend` as the backend udp has them. */
 export const udpBackendFields: Readonly<Record<BackendFieldName, FieldSchema>> = {
-  ...backendProperties,
+  ...allBackendFields,
   ...udpProperties,
 };

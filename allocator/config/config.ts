@@ -23,7 +23,7 @@ export interface Ipv6Range {
 }
 
 export type BackendType =
-  'vxlan' | 'host-gw' | 'udp' | 'alloc' | 'extension' | 'ipip' | 'ipsec' | 'tencent-vpc';
+  'vxlan' | 'host-gw' | 'udp' | 'wireguard' | 'alloc' | 'extension' | 'ipip' | 'ipsec' | 'tencent-vpc';
 
 export type TxChecksumOffload = 'auto' | 'on' | 'off';
 
@@ -78,6 +78,36 @@ export interface UdpConfig {
   readonly usesPortName?: boolean;
 }
 
+/** Which underlay tunnels use: each family its own, or one for both. */
+export type WireguardMode = 'separate' | 'auto' | 'ipv4' | 'ipv6';
+
+/** Encrypted packets in UDP: flannel's wireguard backend. */
+export interface WireguardConfig {
+  readonly type: 'wireguard';
+  /** Preshared key of all hosts; unset: none. */
+  readonly psk?: Secret;
+  /** Fingerprint of `psk`; empty without one. */
+  readonly pskId: string;
+  readonly listenPort: number;
+  readonly listenPortV6: number;
+  /**
+   * MTU of the underlay, in bytes, to derive the overlay's from; unset means that of the interface.
+   */
+  readonly mtu?: number;
+  readonly mode: WireguardMode;
+  /** In seconds; 0 is off. */
+  readonly keepaliveSec: number;
+  /** Generation of keys; another one is a migration. */
+  readonly keyEpoch: number;
+  /** Seconds until the next generation of keys; 0: never. */
+  readonly rotateAfterSec: number;
+  /**
+   * Not in the document: which of several devices and ports this is, as two generations of keys need
+   * one each. Absent means 0.
+   */
+  readonly slot?: number;
+}
+
 export interface HostGwConfig {
   readonly type: 'host-gw';
 }
@@ -125,6 +155,7 @@ export type BackendConfig =
   | VxlanConfig
   | HostGwConfig
   | UdpConfig
+  | WireguardConfig
   | AllocConfig
   | ExtensionConfig
   | IpipConfig

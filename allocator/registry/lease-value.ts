@@ -58,15 +58,18 @@ export function encodeLeaseValue(attributes: LeaseAttributes): string {
 }
 
 function encodeWeft(weft: WeftAttributes = {}): object {
-  const { port, leaving = [], isDrained, acceptsGso, acceptsZeroChecksum } = weft;
-  const hasMarks = acceptsGso === true || acceptsZeroChecksum === true;
+  const { port, leaving = [], isDrained, acceptsGso, acceptsZeroChecksum, keyEpoch } = weft;
+  const hasMarks = acceptsGso === true || acceptsZeroChecksum === true || keyEpoch !== undefined;
   if (port === undefined && leaving.length === 0 && !hasMarks) return {};
-  const transports = leaving.map(({ backendType, backendData, backendV6Data, port: ownPort }) => ({
-    ...(backendType !== '' && { BackendType: backendType }),
-    ...(backendData !== undefined && { BackendData: backendData }),
-    ...(backendV6Data !== undefined && { BackendV6Data: backendV6Data }),
-    ...(ownPort !== undefined && { Port: ownPort }),
-  }));
+  const transports = leaving.map(
+    ({ backendType, backendData, backendV6Data, port: ownPort, keyEpoch: epoch }) => ({
+      ...(backendType !== '' && { BackendType: backendType }),
+      ...(backendData !== undefined && { BackendData: backendData }),
+      ...(backendV6Data !== undefined && { BackendV6Data: backendV6Data }),
+      ...(ownPort !== undefined && { Port: ownPort }),
+      ...(epoch !== undefined && { KeyEpoch: epoch }),
+    }),
+  );
   return {
     Weft: {
       ...(port !== undefined && { Port: port }),
@@ -74,6 +77,7 @@ function encodeWeft(weft: WeftAttributes = {}): object {
       ...(isDrained === true && { Drained: true }),
       ...(acceptsGso === true && { Gso: true }),
       ...(acceptsZeroChecksum === true && { ZeroChecksum: true }),
+      ...(keyEpoch !== undefined && { KeyEpoch: keyEpoch }),
     },
   };
 }
@@ -87,15 +91,24 @@ export function sameAttributes(a: LeaseAttributes, b: LeaseAttributes): boolean 
 function decodeWeft(value: unknown): WeftAttributes | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const fields = value as Readonly<Record<string, unknown>>;
-  const { Port: port, Leaving: leaving, Drained: drained, Gso: gso, ZeroChecksum: zero } = fields;
+  const {
+    Port: port,
+    Leaving: leaving,
+    Drained: drained,
+    Gso: gso,
+    ZeroChecksum: zero,
+    KeyEpoch: epoch,
+  } = fields;
   const transports = (Array.isArray(leaving) ? leaving.slice(0, MAX_LEAVING) : []).flatMap(decodeLeaving);
-  if (!isPort(port) && transports.length === 0 && gso !== true && zero !== true) return undefined;
+  const hasMarks = gso === true || zero === true || isEpoch(epoch);
+  if (!isPort(port) && transports.length === 0 && !hasMarks) return undefined;
   return {
     ...(isPort(port) && { port }),
     ...(transports.length > 0 && { leaving: transports }),
     ...(drained === true && { isDrained: true }),
     ...(gso === true && { acceptsGso: true }),
     ...(zero === true && { acceptsZeroChecksum: true }),
+    ...(isEpoch(epoch) && { keyEpoch: epoch }),
   };
 }
 
@@ -106,6 +119,7 @@ function decodeLeaving(value: unknown): LegacyTransport[] {
     BackendData: backendData,
     BackendV6Data: backendV6Data,
     Port: port,
+    KeyEpoch: epoch,
   } = value as Readonly<Record<string, unknown>>;
   if (typeof backendType !== 'string') return [];
   return [
@@ -114,12 +128,17 @@ function decodeLeaving(value: unknown): LegacyTransport[] {
       ...(backendData !== undefined && backendData !== null && { backendData }),
       ...(backendV6Data !== undefined && backendV6Data !== null && { backendV6Data }),
       ...(isPort(port) && { port }),
+      ...(isEpoch(epoch) && { keyEpoch: epoch }),
     },
   ];
 }
 
 function isPort(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
+}
+
+function isEpoch(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function decodeFields(fields: ReadonlyMap<string, unknown>): LeaseValueResult {

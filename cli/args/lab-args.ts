@@ -28,9 +28,9 @@ export const LAB_OPTIONS = {
   hosts: { type: 'string', value: 'N', default: '3', help: 'number of hosts, 1 to 1000 (default: 3)' },
   backend: {
     type: 'string',
-    choices: ['vxlan', 'udp', 'host-gw', 'alloc'],
+    choices: ['vxlan', 'udp', 'host-gw', 'wireguard', 'alloc'],
     value: 'TYPE',
-    help: 'backend in the network config: vxlan (default), udp, host-gw, alloc',
+    help: 'backend in the network config: vxlan (default), udp, host-gw, wireguard, alloc',
   },
   config: {
     type: 'string',

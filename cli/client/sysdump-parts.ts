@@ -100,9 +100,9 @@ function textOf(file: string): Promise<string> {
 
 const redactor = createRedactor([]);
 const SECRET =
-  /((?:passw(?:or)?d|secret|token|private[-_ ]?key)["']?(?:\s*[=:]\s*|(?<=--[\w-]*)\s+))("[^"]*"|'[^']*'|[^\s,}]+)/gi;
+  /((?:passw(?:or)?d|secret|token|psk|private[-_ ]?key)["']?(?:\s*[=:]\s*|(?<=--[\w-]*)\s+))("[^"]*"|'[^']*'|[^\s,}]+)/gi;
 
-/** Masks users and passwords in URLs, and values named password, secret, token or private key. */
+/** Masks users and passwords in URLs, and values named password, secret, token, PSK or private key. */
 export function mask(text: string): string {
   return redactor.text(text).replaceAll(SECRET, `$1${redactor.mask}`);
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { IpAddress } from '../../lib/address.ts';
 import { overlapsOf } from '../../daemon/overlay/config-change.ts';
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
+import { redactConfig } from '../../allocator/config/redact-config.ts';
 import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
 import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
 import type { ConfigStore, ConfigVersion, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
@@ -146,7 +147,9 @@ function formatHistory(versions: readonly ConfigVersion[]): string {
     new Date(note.timeMs).toISOString(),
     note.isExternal === true ? 'unknown (seen then)' : (note.author ?? 'unknown'),
     note.reason ?? '',
-    text.replaceAll(/(?:\s|\\[nt])+/g, ' ').slice(0, 80),
+    redactConfig(text)
+      .replaceAll(/(?:\s|\\[nt])+/g, ' ')
+      .slice(0, 80),
   ]);
   return formatTable([['REVISION', 'TIME', 'AUTHOR', 'REASON', 'DOCUMENT'], ...rows]);
 }

@@ -31,7 +31,9 @@ const socketBuffers: Check = {
   run: async (facts) => {
     const [status, devices] = await Promise.all([facts.status, facts.devices]);
     if (status?.network?.encapsulation !== 'userspace') return [];
-    const ports = new Set(devices?.devices.flatMap(({ tunnel }) => (tunnel ? [tunnel.port] : [])));
+    const ports = new Set(
+      devices?.devices.flatMap(({ tunnel }) => (tunnel?.type === 'tun' ? [tunnel.port] : [])),
+    );
     const lines = await Promise.all([...ports].map((port) => describeSmall(facts, port)));
     const evidence = lines.flat();
     if (evidence.length === 0) return [];

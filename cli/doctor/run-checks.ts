@@ -12,6 +12,7 @@ import { KERNEL_CHECKS } from './checks-kernel.ts';
 import { KUBERNETES_CHECKS } from './checks-kubernetes.ts';
 import { PATH_CHECKS } from './checks-path.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';
+import { WIREGUARD_CHECKS } from './backends/checks-wireguard.ts';
 import type { Check, Finding } from './check.ts';
 import type { Facts } from './facts.ts';
 
@@ -29,6 +30,7 @@ export const CHECKS: readonly Check[] = [
   ...FIREWALL_CHECKS,
   ...PATH_CHECKS,
   ...USERSPACE_CHECKS,
+  ...WIREGUARD_CHECKS,
   ...LAST_CHECKS,
 ];
 

@@ -63,11 +63,13 @@ function hardwareOf({ mac, tunnel }: DeviceV1): string | undefined {
 /** The tunnel, which ifconfig does not print. */
 function tunnelOf({ tunnel }: DeviceV1): string | undefined {
   if (tunnel === undefined) return undefined;
-  const { encapsulation, vni, port, local, parent, hasChecksumOffload } = tunnel;
+  const { encapsulation, vni, port, local, parent, hasChecksumOffload, isInUserspace } = tunnel;
   const id = encapsulation === 'vxlan' ? ` id ${vni}` : '';
   const dev = parent === undefined ? '' : `  dev ${parent}`;
   const offload =
     hasChecksumOffload === undefined ? '' : `  tx-checksum ${hasChecksumOffload ? 'on' : 'off'}`;
+  if (encapsulation === 'wireguard')
+    return `wireguard${isInUserspace === true ? ' in userspace' : ''}  port ${port}`;
   return `${encapsulation}${id}  port ${port}  local ${local}${dev}${offload}`;
 }
 

@@ -7,10 +7,12 @@ import { formatTable } from './table.ts';
 /** One line per peer, followed by its missing entries. */
 export function formatPeers({ peers, at }: PeersV1, style: Style): string {
   if (peers.length === 0) return 'no peers: this host is alone in its network\n';
-  const hasTraffic = peers.some(({ traffic }) => traffic !== undefined);
+  const hasTraffic = peers.some(({ traffic, wireguard }) => (traffic ?? wireguard) !== undefined);
+  const hasWireguard = peers.some(({ wireguard }) => wireguard !== undefined);
   const hasProbes = peers.some(({ probe }) => probe !== undefined);
   const heading = ['SUBNET', 'PUBLIC IP', 'MAC', 'MODE', 'STATE', 'SINCE', 'LIVENESS'];
   if (hasTraffic) heading.push('SENT', 'RECEIVED');
+  if (hasWireguard) heading.push('ENDPOINT', 'HANDSHAKE');
   if (hasProbes) heading.push('PROBE');
   const rows = peers.map((peer) => [
     subnetsOf(peer),
@@ -21,6 +23,7 @@ export function formatPeers({ peers, at }: PeersV1, style: Style): string {
     formatDuration(msBetween(peer.since, at)),
     formatLiveness(peer.liveness, at, style),
     ...(hasTraffic ? [sentTo(peer), receivedFrom(peer)] : []),
+    ...(hasWireguard ? [peer.wireguard?.endpoint ?? '-', handshakeOf(peer)] : []),
     ...(hasProbes ? [probeOf(peer, at)] : []),
   ]);
   const [first = '', ...lines] = formatTable([heading, ...rows])
@@ -40,12 +43,21 @@ export function formatSync(state: SyncV1, style: Style): string {
   return state === 'pending' ? style.warn('pending') : style.bad('error');
 }
 
-function sentTo({ traffic }: PeerV1): string {
-  return traffic === undefined ? '-' : formatBytes(traffic.txBytes);
+function sentTo({ traffic, wireguard }: PeerV1): string {
+  const counted = traffic ?? wireguard;
+  return counted === undefined ? '-' : formatBytes(counted.txBytes);
 }
 
-function receivedFrom({ traffic }: PeerV1): string {
-  return traffic === undefined ? '-' : formatBytes(traffic.rxBytes);
+function receivedFrom({ traffic, wireguard }: PeerV1): string {
+  const counted = traffic ?? wireguard;
+  return counted === undefined ? '-' : formatBytes(counted.rxBytes);
+}
+
+/** Age of the last handshake. */
+function handshakeOf({ wireguard }: PeerV1): string {
+  if (wireguard === undefined) return '-';
+  const { handshakeAgeSec } = wireguard;
+  return handshakeAgeSec === undefined ? 'none' : formatDuration(handshakeAgeSec * 1000);
 }
 
 const LIVENESS_NAMES: Readonly<Record<LivenessStateV1, string>> = {

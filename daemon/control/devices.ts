@@ -1,5 +1,5 @@
 // GET /v1/devices: the overlay devices and the underlay interface, read from the kernel.
-import type { LinkObject } from '../../backends/kernel-state.ts';
+import type { ActualObject, ActualWireguardLink } from '../kernel/actual-state.ts';
 import type { Interface } from '../kernel/kernel.ts';
 import type { KernelReader, NodeView } from '../view/node-view.ts';
 import { NO_COUNTERS, readDeviceCounters } from '../view/device-counters.ts';
@@ -7,7 +7,7 @@ import type { Endpoint } from './endpoint.ts';
 import { readKernelSnapshot } from './kernel-snapshot.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { DeviceCountersV1, DeviceV1, DevicesV1 } from '../../api/index.ts';
-import { wallTime } from '../view/wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 
 export const devicesEndpoint: Endpoint = {
   method: 'GET',
@@ -55,10 +55,18 @@ function deviceOf(
   };
 }
 
+function wireguardTunnelOf(link: ActualWireguardLink): NonNullable<DeviceV1['tunnel']> {
+  const isInUserspace = link.isInUserspace === true;
+  const type = 'wireguard';
+  const { listenPort: port, publicKey } = link;
+  return { type, encapsulation: type, vni: 0, port, local: '', isInUserspace, publicKey };
+}
+
 async function tunnelOf(
-  link: LinkObject,
+  link: Extract<ActualObject, { readonly kind: 'link' }>,
   kernel: Pick<KernelReader, 'readFeature'>,
 ): Promise<NonNullable<DeviceV1['tunnel']>> {
+  if (link.type === 'wireguard') return wireguardTunnelOf(link);
   const { name, local } = link;
   if (link.type === 'ipip')
     return { type: 'ipip', encapsulation: 'ipip', vni: 0, port: 0, local, parent: link.parent };

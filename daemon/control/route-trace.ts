@@ -1,9 +1,20 @@
 // Traces a packet through this host's tables: route, then neighbour and FDB (or the packet path's
 // entry), then the underlay route. Each lookup names the difference between the kernel's answer and
 // the desired state.
-import { contains, familyOf, type IpAddress } from '../../lib/address.ts';
-import type { KernelObject, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
-import { IPIP_OVERHEAD_BYTES, udpOverheadBytes, vxlanOverheadBytes } from '../../backends/mtu.ts';
+import { contains, familyOf, type Cidr, type IpAddress } from '../../lib/address.ts';
+import { parseEndpoint } from '../../lib/endpoint.ts';
+import type {
+  KernelObject,
+  LinkObject,
+  ObjectKey,
+  WireguardPeerObject,
+} from '../../backends/kernel-state.ts';
+import {
+  IPIP_OVERHEAD_BYTES,
+  udpOverheadBytes,
+  vxlanOverheadBytes,
+  wireguardOverheadBytes,
+} from '../../backends/mtu.ts';
 import { renderObject } from '../../backends/render.ts';
 import type { ActualObject } from '../kernel/actual-state.ts';
 import type { RouteLookup } from '../kernel/kernel.ts';
@@ -31,13 +42,11 @@ export async function traceRoute(
   if (found === undefined) return { lookups, datapath: 'none' };
   const link = actual.objects.get(`link ${found.dev}`);
   if (link?.kind !== 'link') return traceUntunnelled(snapshot, lookups, found, desired !== undefined);
-  const tunnel =
-    link.type === 'tun'
-      ? tunnelLookup(snapshot, to, link.name)
-      : neighbourLookups(snapshot, link.name, found.gateway ?? to);
+  const tunnel = lookupIn(snapshot, to, link, found);
   lookups.push(...tunnel.lookups);
-  const overheadBytes = overheadOf(link);
-  const datapath = link.type === 'tun' ? 'userspace' : 'kernel';
+  const overheadBytes = overheadOf(link, tunnel.remote);
+  const isInUserspace = link.type === 'tun' || (link.type === 'wireguard' && link.isInUserspace === true);
+  const datapath = isInUserspace ? 'userspace' : 'kernel';
   if (tunnel.remote === undefined) return { lookups, datapath: 'none', overheadBytes };
   const underlay = await underlayLookup(snapshot, tunnel.remote, link, overheadBytes);
   return { lookups: [...lookups, underlay.lookup], datapath, mtu: underlay.mtu, overheadBytes };
@@ -89,6 +98,34 @@ interface TunnelEnd {
   readonly remote?: IpAddress;
 }
 
+function lookupIn(
+  snapshot: KernelSnapshot,
+  to: IpAddress,
+  link: LinkObject,
+  { gateway }: RouteLookup,
+): TunnelEnd {
+  if (link.type === 'tun') return tunnelLookup(snapshot, to, link.name);
+  if (link.type === 'wireguard') return wireguardLookup(snapshot, to, link.name);
+  return neighbourLookups(snapshot, link.name, gateway ?? to);
+}
+
+function wireguardLookup({ actual, reconciler }: KernelSnapshot, to: IpAddress, dev: string): TunnelEnd {
+  const base = { table: 'tunnel', key: `${to} dev ${dev}` } as const;
+  for (const [key, object] of actual.objects)
+    if (object.kind === 'wireguard-peer' && object.dev === dev && allows(object, to)) {
+      const lookups = [{ ...base, ...compare(reconciler, key, object) }];
+      const remote = parseEndpoint(object.endpoint)?.address;
+      return remote === undefined ? { lookups } : { lookups, remote };
+    }
+  return { lookups: [{ ...base, problem: 'no peer has this address: packets are dropped' }] };
+}
+
+function allows({ allowedIps }: WireguardPeerObject, to: IpAddress): boolean {
+  return allowedIps
+    .split(' ')
+    .some((cidr) => familyOf(cidr as Cidr) === familyOf(to) && contains(cidr as Cidr, to));
+}
+
 function tunnelLookup({ actual, reconciler }: KernelSnapshot, to: IpAddress, dev: string): TunnelEnd {
   const base = { table: 'tunnel', key: `${to} dev ${dev}` } as const;
   for (const [key, object] of actual.objects)
@@ -130,7 +167,8 @@ function compare(
   return isInSync(want, found) ? { entry } : { entry, problem: `desired: ${renderObject(want)}` };
 }
 
-function overheadOf(link: LinkObject): number {
+function overheadOf(link: LinkObject, remote: IpAddress | undefined): number {
+  if (link.type === 'wireguard') return wireguardOverheadBytes(remote === undefined ? 4 : familyOf(remote));
   const family = familyOf(link.local);
   if (link.type === 'ipip') return IPIP_OVERHEAD_BYTES;
   return link.type === 'fou' || (link.type === 'tun' && link.encapsulation === 'udp')

@@ -44,7 +44,9 @@ export async function readHost(
   const { chosen, warnings, missingIpv6 } = choice;
   const etcd = options.etcdAddresses === undefined ? {} : { etcdAddresses: options.etcdAddresses };
   const bpf = options.isBpfOff === true ? { isBpfOff: true } : {};
-  const known = { ...hostFacts(chosen, routes, families), ...forwardDrops, ...etcd, ...bpf };
+  const keys = options.wireguardKeys?.facts(families.wireguard);
+  const wireguard = keys === undefined ? {} : { wireguard: keys };
+  const known = { ...hostFacts(chosen, routes, families), ...forwardDrops, ...etcd, ...bpf, ...wireguard };
   const snapshot = { chosen, facts: known, warnings };
   return { ok: true, snapshot: missingIpv6 === undefined ? snapshot : { ...snapshot, missingIpv6 } };
 }

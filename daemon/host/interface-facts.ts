@@ -1,7 +1,7 @@
 // Input and result of the choice of an interface: the operator's options, the kernel's interfaces
 // and routes, and the chosen interface. Types, and which address families a network config enables.
-import type { NetworkConfig } from '../../allocator/config/config.ts';
-import type { Ownership } from '../../backends/backend.ts';
+import type { NetworkConfig, WireguardConfig } from '../../allocator/config/config.ts';
+import type { Ownership, WireguardFacts } from '../../backends/backend.ts';
 import type { IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
 import type { Interface, MainRoute, RouteLookup } from '../kernel/kernel.ts';
 
@@ -18,6 +18,16 @@ export interface InterfaceOptions {
   readonly etcdAddresses?: readonly IpAddress[];
   /** No BPF fast path: by a flag, or the kernel has none. */
   readonly isBpfOff?: boolean;
+  /** Keys of this host. Absent: WireGuard cannot be used. */
+  readonly wireguardKeys?: WireguardKeySource;
+}
+
+/** Reads and makes keys of this host. */
+export interface WireguardKeySource {
+  /** All keys; one of `wanted.keyEpoch` is made if there is none. Secrets are kept for the kernel. */
+  facts(wanted: WireguardConfig | undefined): WireguardFacts | undefined;
+  /** Removes the keys of all epochs but `kept`. */
+  retire(kept: ReadonlySet<number>): void;
 }
 
 /** A snapshot of the kernel's interfaces and routes. */
@@ -34,12 +44,19 @@ export interface Families {
   readonly ipv6: boolean;
   /** The networks themselves: their addresses are those of containers. */
   readonly networks?: Ownership['networks'];
+  /** Set if the network's backend is wireguard. */
+  readonly wireguard?: WireguardConfig;
 }
 
 /** The address families of a network config. */
-export function familiesOf({ ipv4, ipv6 }: Pick<NetworkConfig, 'ipv4' | 'ipv6'>): Families {
+export function familiesOf({
+  backend,
+  ipv4,
+  ipv6,
+}: Pick<NetworkConfig, 'ipv4' | 'ipv6'> & Partial<Pick<NetworkConfig, 'backend'>>): Families {
   const networks = [ipv4, ipv6].flatMap((range) => (range === undefined ? [] : [range]));
-  return { ipv4: ipv4 !== undefined, ipv6: ipv6 !== undefined, networks };
+  const wireguard = backend?.type === 'wireguard' ? { wireguard: backend } : {};
+  return { ipv4: ipv4 !== undefined, ipv6: ipv6 !== undefined, networks, ...wireguard };
 }
 
 export interface ChosenInterface {

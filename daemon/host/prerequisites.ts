@@ -152,6 +152,15 @@ const FOU_REMEDIES: Remedies = {
     `another IP tunnel device without remote has the address of ${name} (ip -d link show type ipip shows it): remove it`,
 };
 
+const WIREGUARD_REMEDIES: Remedies = {
+  ...REMEDIES,
+  EOPNOTSUPP: () =>
+    'this kernel has no WireGuard: load the module (modprobe wireguard), or install a program that does without it (Debian: apt-get install wireguard-go; it needs /dev/net/tun)',
+  EADDRINUSE: ({ name, port }) =>
+    `another program (ss -lunp shows it), or another WireGuard device, has the UDP port of ${name} here: stop it, or set other ports than ${port} in the network config of all hosts ("ListenPort", "ListenPortV6")`,
+  EEXIST: ({ name }) => `another device has the name ${name} (ip -d link show ${name}): rename it`,
+};
+
 const NO_IPIP =
   'this kernel has no IP-in-IP devices: load the module (modprobe ipip), or use vxlan, host-gw or udp on all hosts';
 
@@ -172,6 +181,8 @@ const TUN_LINK_REMEDIES: Remedies = {
 
 /** The remedy for a device rejected at start with `errno`; `undefined` if a retry may succeed. */
 export function remedyForLink(errno: string, backend: BackendConfig, link: RejectedLink): string | undefined {
+  if (backend.type === 'wireguard')
+    return WIREGUARD_REMEDIES[errno]?.({ name: link.name, vni: 0, port: backend.listenPort });
   if (backend.type === 'ipip') return IPIP_REMEDIES[errno]?.({ name: link.name, vni: 0, port: 0 });
   if (backend.type !== 'vxlan' && backend.type !== 'udp') return undefined;
   const kernelRemedies = backend.type === 'udp' ? FOU_REMEDIES : VXLAN_REMEDIES;

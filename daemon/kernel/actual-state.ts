@@ -20,6 +20,8 @@ import type {
   TunLink,
   PathRouteObject,
   VxlanLink,
+  WireguardLink,
+  WireguardPeerObject,
 } from '../../backends/kernel-state.ts';
 
 /** Part of every object that was read. */
@@ -43,10 +45,17 @@ export interface ActualRoute extends RouteObject, Mismatched {
   readonly metric: number;
 }
 
+/** A WireGuard device, and which userspace program serves it, if the kernel does not. */
+export interface ActualWireguardLink extends WireguardLink, Mismatched {
+  readonly isInUserspace?: true;
+}
+
 export type ActualObject =
   | (VxlanLink & Mismatched)
   | (TunLink & Mismatched)
   | (FouLink & Mismatched)
+  | ActualWireguardLink
+  | (WireguardPeerObject & Mismatched)
   | (IpipLink & Mismatched)
   | (AddressObject & Mismatched)
   | (NeighbourObject & Mismatched)

@@ -4,6 +4,7 @@ import type { FouPort } from './netlink/fou.ts';
 import type { AddressMessage } from './netlink/address.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { NeighbourMessage } from './netlink/neighbour-fdb.ts';
+import type { WireguardDeviceMessage } from './wireguard/wireguard-model.ts';
 import type { RouteMessage } from './netlink/route.ts';
 
 /** Reads whole tables. Every call may reject with a KernelReadError. */
@@ -18,6 +19,8 @@ export interface KernelTables {
   fdb(index: number): Promise<readonly NeighbourMessage[]>;
   /** UDP ports at which the kernel takes IP packets. */
   fouPorts(): Promise<readonly FouPort[]>;
+  /** A WireGuard device; `undefined` if the link is none. */
+  wireguard(link: Pick<LinkMessage, 'kind' | 'name'>): Promise<WireguardDeviceMessage | undefined>;
   /** The main table of one family. */
   routes(family: 4 | 6): Promise<readonly RouteMessage[]>;
 }

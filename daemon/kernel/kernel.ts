@@ -11,6 +11,7 @@ import type {
   SettingObject,
 } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual-state.ts';
+import type { WireguardDeviceMessage } from './wireguard/wireguard-model.ts';
 import type { CommandOutput } from './commands/command-records.ts';
 import type { Outcome } from './netlink/outcome.ts';
 
@@ -144,6 +145,11 @@ export interface Kernel {
    * report it.
    */
   readFeature(dev: string, name: FeatureObject['name']): Promise<boolean | undefined>;
+  /**
+   * A WireGuard device with its peers; `undefined` if there is none of that name.
+   * @throws KernelReadError
+   */
+  readWireguard(name: string): Promise<WireguardDeviceMessage | undefined>;
   /**
    * Applies `steps` in order, batched; one result a step, in order. A failed step does not stop the
    * rest. Never rejects.

@@ -17,7 +17,8 @@ import { readLink } from './netlink-reader.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import type { FirewallTable } from './firewall/firewall-table.ts';
 import type { PathTable } from './path-table.ts';
-import type { FeatureObject, PathRouteObject } from '../../backends/kernel-state.ts';
+import type { WireguardDevices } from './wireguard/wireguard-devices.ts';
+import type { FeatureObject, PathRouteObject, WireguardPeerObject } from '../../backends/kernel-state.ts';
 import {
   NOT_FOUND,
   isTableStep,
@@ -37,6 +38,7 @@ export interface ApplyTarget {
   readonly path: PathTable;
   readonly features: Features;
   readonly fouPorts: FouPorts;
+  readonly wireguard: WireguardDevices;
   /** Unset if the firewall is not managed. */
   readonly firewall: FirewallTable | undefined;
   readonly policies?: Pick<XfrmPolicies, 'apply'> | undefined;
@@ -55,11 +57,12 @@ export async function applySteps(target: ApplyTarget, steps: readonly Step[]): P
     if (entries.length > 0) results.push(...(await applyRun(target.client, entries)));
     const pathRoutes = takeRun(steps, results.length, isPathRouteStep);
     if (pathRoutes.length > 0) results.push(...(await applyPathRoutes(target, pathRoutes)));
+    const peers = takeRun(steps, results.length, isWireguardStep);
+    if (peers.length > 0) results.push(...(await applyWireguard(target, peers)));
     const commands = takeRun(steps, results.length, isCommandStep);
     if (commands.length > 0) results.push(...(await applyCommands(target, commands)));
     const step = steps[results.length];
-    if (step !== undefined && !isTableStep(step) && !isPathRouteStep(step) && !isCommandStep(step))
-      results.push(toResult(step, await applySingle(target, step)));
+    if (step !== undefined && !isInRun(step)) results.push(toResult(step, await applySingle(target, step)));
   }
   return results;
 }
@@ -80,6 +83,17 @@ type PathRouteStep = Step & { readonly object: PathRouteObject };
 
 function isPathRouteStep(step: Step): step is PathRouteStep {
   return step.object.kind === 'tunnel';
+}
+
+type WireguardStep = Step & { readonly object: WireguardPeerObject };
+
+function isWireguardStep(step: Step): step is WireguardStep {
+  return step.object.kind === 'wireguard-peer';
+}
+
+/** Whether steps of its kind are applied together. */
+function isInRun(step: Step): boolean {
+  return [isTableStep, isPathRouteStep, isWireguardStep, isCommandStep].some((isPart) => isPart(step));
 }
 
 /** The run of steps from `from` on that are all `isPart`. */
@@ -110,6 +124,23 @@ async function applyPathRoutes(
   });
 }
 
+/** One device after the other, in the order of steps within each. */
+async function applyWireguard(
+  { client, wireguard }: ApplyTarget,
+  run: readonly WireguardStep[],
+): Promise<StepResult[]> {
+  const devices = await findDevices(client, run);
+  const outcomes = new Map<WireguardStep, Outcome>();
+  for (const [name, device] of devices) {
+    const steps = run.filter(({ object }) => object.dev === name);
+    const isKnown = !('status' in device);
+    const results = isKnown ? await wireguard.applyPeers(device, steps) : [];
+    for (const [index, step] of steps.entries())
+      outcomes.set(step, isKnown ? results[index]! : withoutDevice(step, device));
+  }
+  return run.map((step) => toResult(step, outcomes.get(step)!));
+}
+
 async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
   const { client, path, features, firewall } = target;
   const { action, object } = step;
@@ -117,6 +148,7 @@ async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
     if (action === 'remove') return removeLink(target, object);
     if (object.type === 'tun') return ensureTun(client, path, object, formerName(step));
     if (object.type === 'fou') return ensureFou(target, object);
+    if (object.type === 'wireguard') return target.wireguard.ensure(client, object);
     if (object.type === 'ipip') return ensureIpip(client, object);
     return ensureVxlan(client, object, formerName(step));
   }
@@ -201,7 +233,7 @@ function errnoOf(outcome: Outcome): string {
 /** Reads the devices in each run: a re-created device has another index. */
 async function findDevices(
   client: NetlinkClient,
-  run: readonly (TableStep | PathRouteStep)[],
+  run: readonly (TableStep | PathRouteStep | WireguardStep)[],
 ): Promise<Map<string, Device>> {
   const devices = new Map<string, Device>();
   for (const { dev } of run.map(({ object }) => object))

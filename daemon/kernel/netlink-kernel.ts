@@ -14,10 +14,12 @@ import { NetlinkClient } from './netlink/netlink-client.ts';
 import { socketOpener, type NetlinkNative, type OpenSocket } from './netlink/socket.ts';
 import { applySteps } from './netlink-apply.ts';
 import { NotificationReader, type NotificationReaderOptions } from './netlink-notifications.ts';
-import { lookupRoute, openTables } from './netlink-reader.ts';
+import { lookupRoute, openTables, readLink } from './netlink-reader.ts';
 import { PathTable, type PathTableOptions } from './path-table.ts';
 import { readInterfaces, readRoutes, readState } from './state-reader.ts';
 import { readSysctl } from './sysctl.ts';
+import { WireguardDevices } from './wireguard/wireguard-devices.ts';
+import type { WireguardKeyring } from './wireguard/wireguard-keyring.ts';
 
 export interface NetlinkKernelOptions extends PathTableOptions {
   /**
@@ -39,6 +41,8 @@ export interface NetlinkKernelOptions extends PathTableOptions {
   readonly pollMs?: number;
   /** Default {@link socketOpener} of `native`. */
   readonly openSocket?: OpenSocket;
+  /** Secrets for WireGuard devices; default: none, so that they can be read and not made. */
+  readonly keyring?: WireguardKeyring | undefined;
   /** Unset: the firewall is not managed. */
   readonly firewall?: FirewallClientOptions;
   /** Unset: no commands are run. */
@@ -54,7 +58,9 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   const hasNotifications = native !== undefined;
   const client = new NetlinkClient({ ...options, openSocket });
   const fouPorts = new FouPorts({ ...options, openSocket });
-  const tables = openTables(client, fouPorts);
+  const wireguard = new WireguardDevices({ ...options, openSocket, keyring: options.keyring });
+  const { endpoints } = wireguard;
+  const tables = openTables(client, fouPorts, wireguard);
   const path = new PathTable(options);
   const features = new Features({ ...options, openSocket });
   const firewall =
@@ -77,13 +83,20 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   };
   return {
     readState: (ownership) =>
-      readState({ tables, path, firewall: firewall?.table, policies, ike, cloudRoutes, commands }, ownership),
+      readState(
+        { tables, path, endpoints, firewall: firewall?.table, policies, ike, cloudRoutes, commands },
+        ownership,
+      ),
     readInterfaces: () => readInterfaces(tables),
     readRoutes: () => readRoutes(tables),
     lookupRoute: (address) => lookupRoute(client, address),
     readForwardDrops: async () => (await firewall?.table.readForwardDrops()) ?? [],
     readSysctl,
     readFeature: (dev, name) => features.read(dev, name),
+    readWireguard: async (name) => {
+      const link = await readLink(client, { name });
+      return link && wireguard.read(link);
+    },
     apply: (steps) => {
       const work = (): Promise<StepResult[]> =>
         applySteps(
@@ -92,6 +105,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
             path,
             features,
             fouPorts,
+            wireguard,
             firewall: firewall?.table,
             policies,
             ike,
@@ -111,7 +125,9 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
       };
       startReader({ ownership, onNotification });
       // Any state may have changed: it is read again.
-      onCharonGone = () => onEach({ kind: 'interfaces', names: [] });
+      const onIpsecChanged = (): void => onEach({ kind: 'interfaces', names: [] });
+      onCharonGone = onIpsecChanged;
+      if (hasNotifications) policies.subscribe(onIpsecChanged);
       firewall?.subscribe(onNotification);
     },
     close: () => {
@@ -123,6 +139,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
       for (const reader of readers) reader.close();
       features.close();
       fouPorts.close();
+      wireguard.close();
       client.close();
     },
   };

@@ -106,11 +106,15 @@ async function verifyTun(client: NetlinkClient, path: PathTable, link: TunLink):
  * Removes the device of this name, of any kind, with its port of FOU: the name is ours. The kernel rejects hardware;
  * EBUSY for a TUN device that another process serves. Never rejects.
  */
-export function removeLink({ client, path, fouPorts }: LinkTarget, link: LinkObject): Promise<Outcome> {
+export function removeLink(
+  { client, path, fouPorts, wireguard }: LinkTarget,
+  link: LinkObject,
+): Promise<Outcome> {
   const { name } = link;
   return asOutcome(async () => {
     const current = await readLink(client, { name });
-    const isOurs = current !== undefined && path.deviceOf(current) !== undefined;
+    const isOurs =
+      current !== undefined && (path.deviceOf(current) !== undefined || wireguard.isServed(current));
     path.close(name);
     if (current === undefined) return link.type === 'fou' ? removePort({ client, fouPorts }, link) : DONE;
     if (!isOurs && !(await isReleased(client, current))) return rejectInUse(name);
@@ -139,6 +143,8 @@ export interface LinkTarget {
   readonly client: NetlinkClient;
   readonly path: PathTable;
   readonly fouPorts: Pick<FouPorts, 'remove'>;
+  /** Knows which TUN devices a program of WireGuard serves, which ends with its device. */
+  readonly wireguard: { isServed(link: LinkMessage): boolean };
 }
 
 /** A process that ends releases its TUN devices a moment later. */

@@ -20,7 +20,11 @@ import { decodeAnyRoute, decodeRoute, encodeRouteDump, encodeRouteLookup } from 
  * Tables by dump. The kernel filters by device if it checks strictly; else all messages come and
  * are filtered here.
  */
-export function openTables(client: NetlinkClient, fouPorts: Pick<FouPorts, 'list'>): KernelTables {
+export function openTables(
+  client: NetlinkClient,
+  fouPorts: Pick<FouPorts, 'list'>,
+  wireguard: { readonly read: KernelTables['wireguard'] },
+): KernelTables {
   const only = async <T extends { readonly index: number }>(
     index: number,
     all: Promise<T[]>,
@@ -43,6 +47,7 @@ export function openTables(client: NetlinkClient, fouPorts: Pick<FouPorts, 'list
       return only(index, client.dump('FDB entries', encode, decodeNeighbour));
     },
     fouPorts: () => fouPorts.list(),
+    wireguard: (link) => wireguard.read(link),
     routes: (family) => client.dump('routes', (writer) => encodeRouteDump(writer, family), decodeRoute),
   };
 }

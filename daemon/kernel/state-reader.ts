@@ -32,6 +32,8 @@ import {
   toVxlanLink,
 } from './message-objects.ts';
 import type { PathTable } from './path-table.ts';
+import type { WireguardDeviceMessage } from './wireguard/wireguard-model.ts';
+import { toWireguardLink, toWireguardPeer, type EndpointMemory } from './wireguard/wireguard-objects.ts';
 import { routeKey, RouteOwnership } from './route-ownership.ts';
 
 type Objects = Map<ObjectKey, ActualObject>;
@@ -40,6 +42,8 @@ type Objects = Map<ObjectKey, ActualObject>;
 export interface StateSources {
   readonly tables: KernelTables;
   readonly path: PathTable;
+  /** Endpoints of WireGuard peers as set last. */
+  readonly endpoints: EndpointMemory;
   /** Unset if the firewall is left alone. */
   readonly firewall: { read(): Promise<readonly FirewallObject[]> } | undefined;
   readonly policies?: { list(): Promise<readonly ActualObject[]> } | undefined;
@@ -55,7 +59,7 @@ export interface StateSources {
  * @throws KernelReadError
  */
 export async function readState(
-  { tables, path, firewall, policies, ike, cloudRoutes, commands }: StateSources,
+  { tables, path, endpoints, firewall, policies, ike, cloudRoutes, commands }: StateSources,
   ownership: Ownership,
 ): Promise<ActualState> {
   const links = await tables.links();
@@ -65,7 +69,7 @@ export async function readState(
   const foreignLinks = new Map<string, ForeignLink>();
   for (const link of links) {
     if (!ownership.devices.includes(link.name)) continue;
-    if (!(await readLink({ tables, path }, link, nameOf, objects)) && !path.isHandedOver(link))
+    if (!(await readLink({ tables, path, endpoints }, link, nameOf, objects)) && !path.isHandedOver(link))
       foreignLinks.set(link.name, { name: link.name, type: link.kind });
     await readDevice(tables, link, objects);
   }
@@ -84,7 +88,7 @@ export async function readState(
 
 /** Adds a link with a name of ours, and its path routes. Returns whether it is one of ours. */
 async function readLink(
-  { tables, path }: Pick<StateSources, 'tables' | 'path'>,
+  { tables, path, endpoints }: Pick<StateSources, 'tables' | 'path' | 'endpoints'>,
   link: LinkMessage,
   nameOf: NameOf,
   objects: Objects,
@@ -96,10 +100,26 @@ async function readLink(
     for (const route of path.pathRoutes(device)) addObject(objects, route);
   } else if (link.vxlan !== undefined)
     addObject(objects, toVxlanLink(link, link.vxlan, nameOf(link.vxlan.parentIndex) ?? ''));
+  const wireguard = device === undefined ? await tables.wireguard(link) : undefined;
+  if (wireguard !== undefined) addWireguard(objects, link, wireguard, endpoints);
   const fou = link.ipTunnel && toFouLink(link, await tables.fouPorts(), nameOf);
   const ipip = toIpipLink(link, nameOf);
   for (const tunnel of [fou, ipip]) if (tunnel !== undefined) addObject(objects, tunnel);
-  return device !== undefined || link.vxlan !== undefined || fou !== undefined || ipip !== undefined;
+  return [device, link.vxlan, fou, ipip, wireguard].some((found) => found !== undefined);
+}
+
+/** Adds a WireGuard device with its peers. */
+function addWireguard(
+  objects: Objects,
+  link: LinkMessage,
+  device: WireguardDeviceMessage,
+  endpoints: EndpointMemory,
+): void {
+  addObject(objects, toWireguardLink(link, device));
+  for (const peer of device.peers) {
+    const endpoint = endpoints.endpointOf(link.name, peer, Date.now());
+    addObject(objects, toWireguardPeer(link.name, peer, endpoint));
+  }
 }
 
 async function readDevice(

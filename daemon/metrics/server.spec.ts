@@ -39,7 +39,7 @@ import { startMetricsServer } from './server.ts';
 import { toRevision } from '../../allocator/registry/registry.ts';
 
 const PEERS = [vxlanPeer(2), vxlanPeer(3)];
-const UNUSED = ['weft_path_', 'weft_device_'];
+const UNUSED = ['weft_path_', 'weft_device_', 'weft_wireguard_'];
 
 const LIVENESS = { reachable: 1, silent: 0, 'overlay-broken': 0, unknown: 0 };
 

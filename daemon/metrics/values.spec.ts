@@ -127,6 +127,13 @@ const DAEMON = {
     status: (name: string) => PATHS.find(({ device }) => device.name === name),
     descriptors: (name: string) => DESCRIPTORS[name],
   },
+  wireguard: {
+    peers: new Map([
+      ['flannel-wg a', { isSilent: true, rxBytes: 1000, txBytes: 2000 }],
+      ['flannel-wg b', { isSilent: false, rxBytes: 380, txBytes: 381, handshakeAgeMs: 7000 }],
+      ['flannel-wg-v6 b', { isSilent: false, rxBytes: 5, txBytes: 6, handshakeAgeMs: 8500 }],
+    ]),
+  },
   hook: { isRunning: true, counts: { ok: 129, failed: 130, timeout: 131 } },
 } as unknown as NodeView;
 
@@ -288,6 +295,16 @@ weft_path_socket_drops_total{device="flannel0"} 7000
 weft_path_socket_drops_total{device="flannel.7"} 6000
 weft_path_in_kernel{device="flannel0"} 1
 weft_path_in_kernel{device="flannel.7"} 0
+weft_wireguard_peers{device="flannel-wg"} 2
+weft_wireguard_peers{device="flannel-wg-v6"} 1
+weft_wireguard_silent_peers{device="flannel-wg"} 1
+weft_wireguard_silent_peers{device="flannel-wg-v6"} 0
+weft_wireguard_oldest_handshake_seconds{device="flannel-wg"} 7
+weft_wireguard_oldest_handshake_seconds{device="flannel-wg-v6"} 8.5
+weft_wireguard_bytes_total{device="flannel-wg",direction="receive"} 1380
+weft_wireguard_bytes_total{device="flannel-wg",direction="transmit"} 2381
+weft_wireguard_bytes_total{device="flannel-wg-v6",direction="receive"} 5
+weft_wireguard_bytes_total{device="flannel-wg-v6",direction="transmit"} 6
 weft_probe_peers 132
 weft_probe_silent_peers 133
 weft_probe_loss_ratio 0.25

@@ -14,6 +14,7 @@ import type { HostSnapshot } from '../host/host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { RootLogger } from '../log/log.ts';
 import type { DaemonOptions } from '../options/options.ts';
+import type { WireguardMonitor } from '../overlay/wireguard-monitor.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import type { LivenessView } from '../probe/liveness.ts';
@@ -96,12 +97,16 @@ export class Components implements ControlledNode {
     return this.node?.offload;
   }
 
+  get wireguard(): WireguardMonitor | undefined {
+    return this.node?.wireguard;
+  }
+
   get liveness(): LivenessView | undefined {
     return this.node?.liveness;
   }
 
   get readiness(): ReadinessParts {
-    const { leaseManager, liveness, reconciler, subnetClash, subnetFile, error, missingIpv6 } =
+    const { leaseManager, liveness, reconciler, subnetClash, subnetFile, error, missingIpv6, wireguard } =
       this.node ?? {};
     return {
       phase: this.phase,
@@ -110,6 +115,7 @@ export class Components implements ControlledNode {
       subnetClash,
       conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
+      silentPeers: wireguard?.silent ?? 0,
       livenessProblems: liveness?.problems() ?? [],
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),

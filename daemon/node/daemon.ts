@@ -15,6 +15,8 @@ import { withBpfSupport } from '../host/bpf-support.ts';
 import { overrideUserspace } from '../host/datapath-mode.ts';
 import { previousSubnets } from '../host/subnets-in-use.ts';
 import { withEtcdAddresses } from '../host/etcd-addresses.ts';
+import { WireguardKeyring } from '../kernel/wireguard/wireguard-keyring.ts';
+import { WireguardKeys } from '../host/wireguard-keys.ts';
 import type { InterfaceOptions } from '../host/interface-facts.ts';
 import { readBootIdentity } from '../host/boot-identity.ts';
 import { identityOf } from './node-state.ts';
@@ -30,6 +32,7 @@ import { AdoptedDevices } from './adopted-devices.ts';
 import { Components } from './components.ts';
 import { ConfigWatcher } from './config-watcher.ts';
 import { GcMode } from './gc-mode.ts';
+import { KeyRotation, withDueEpoch } from './key-rotation.ts';
 import { openKernel } from './kernel-setup.ts';
 import { awaitNetworkConfig, type ConfigSource } from './network-config.ts';
 import { OverlayNode } from './overlay-node.ts';
@@ -58,6 +61,9 @@ export class Daemon {
   readonly #gcMode = new GcMode();
   readonly #servers: Servers;
   readonly #stopping = new AbortController();
+  /** Secrets of WireGuard, from key files and config to the kernel. */
+  readonly #keyring = new WireguardKeyring();
+  readonly #wireguardKeys: WireguardKeys;
   #boot = '';
   #interface: InterfaceOptions;
   #end: () => void = () => undefined;
@@ -68,7 +74,13 @@ export class Daemon {
     const { native } = addon;
     const { onChange, subnetFile } = options;
     this.#deps = deps;
-    this.#interface = withBpfSupport(options.interface, release());
+    this.#wireguardKeys = new WireguardKeys({
+      file: options.wireguardKeyFile,
+      keyring: this.#keyring,
+      warn: (message) => log.warn(message),
+    });
+    const wireguardKeys = this.#wireguardKeys;
+    this.#interface = withBpfSupport({ ...options.interface, wireguardKeys }, release());
     this.#devices = new AdoptedDevices(handover);
     this.#parts = new Components({
       options,
@@ -151,12 +163,12 @@ export class Daemon {
     this.#notify.startWatchdog(() => true);
     const open = await this.#openRegistry();
     for (;;) {
-      const { config, revision } = await this.#awaitConfig(open.registryCache);
+      const { config, document, revision } = await this.#awaitConfig(open.registryCache);
       const isStale = (): boolean => open.registryCache.config?.modRevision !== revision;
       const host = await this.#prepare(config, router, isStale);
       if (host === undefined) continue;
       await this.#join(host, open);
-      return this.#watchConfig(open, revision);
+      return this.#watchConfig(open, document, revision);
     }
   }
 
@@ -176,11 +188,14 @@ export class Daemon {
     return open;
   }
 
-  async #awaitConfig(registryCache: RegistryCache): Promise<{ config: NetworkConfig; revision: Revision }> {
+  async #awaitConfig(
+    registryCache: RegistryCache,
+  ): Promise<{ config: NetworkConfig; document: NetworkConfig; revision: Revision }> {
     this.#progress.setPhase('waiting for the network config');
     const source = this.#configSource(registryCache);
     const { config, revision } = await awaitNetworkConfig(source, this.#stopping.signal);
-    return { config: overrideUserspace(config, this.#deps.options), revision };
+    const document = overrideUserspace(config, this.#deps.options);
+    return { config: withDueEpoch(document, Date.now()), document, revision };
   }
 
   #configSource(registryCache: RegistryCache): ConfigSource {
@@ -211,14 +226,9 @@ export class Daemon {
       openKernel: ({ firewall }, encapsulation) => {
         // Devices of the kernel take the place of those of the packet path.
         if (encapsulation !== 'userspace') this.#devices.closeUnclaimed();
-        return (this.#parts.kernel ??= openKernel({
-          native,
-          packetPath,
-          descriptorStore,
-          firewall,
-          log,
-          subnetFile,
-        }));
+        const secrets = { keyring: this.#keyring };
+        const parts = { native, packetPath, descriptorStore, firewall, log, subnetFile, ...secrets };
+        return (this.#parts.kernel ??= openKernel(parts));
       },
       onWaiting: () => this.#progress.setPhase('waiting for an interface'),
       isStale,
@@ -268,20 +278,30 @@ export class Daemon {
       onFirstSync: () => this.#devices.closeUnclaimed(),
       onFatal: (message) => this.#fail(new UnsuitableHostError(message)),
     });
+    await this.#parts.node.adoptHandshakes();
+    if (this.#stopping.signal.aborted) return;
     this.#parts.node.start();
   }
 
   /** From now on configs are applied as they are written. */
-  #watchConfig({ registryCache, registry }: OpenRegistry, revision: Revision): void {
-    const { clock, options } = this.#deps;
+  #watchConfig({ registryCache, registry }: OpenRegistry, config: NetworkConfig, revision: Revision): void {
+    const { clock, log, options } = this.#deps;
     const { node } = this.#parts;
     if (node === undefined) return;
     this.#progress.publishTo(registry, this.#boot);
+    const rotation = new KeyRotation({
+      clock,
+      apply: (due, rev) => node.applyConfig(due, rev),
+      onRejected: (reason) =>
+        log.error(`Cannot change the key of WireGuard, the present one stays: ${reason}`),
+    });
+    rotation.follow(config, revision);
+    this.#stopping.signal.addEventListener('abort', () => rotation.stop());
     this.#parts.configWatcher = new ConfigWatcher({
       source: this.#configSource(registryCache),
       clock,
       revision,
-      apply: (config, rev) => node.applyConfig(overrideUserspace(config, options), rev),
+      apply: (document, rev) => rotation.apply(overrideUserspace(document, options), rev),
       onChange: () => this.#progress.update(),
     });
     this.#parts.configWatcher.start();

@@ -3,6 +3,7 @@ import type { Native } from '../../native/index.ts';
 import type { PacketPath } from '../../native/packet-path.ts';
 import type { DescriptorStore } from '../kernel/path-table.ts';
 import type { FirewallClientOptions } from '../kernel/firewall/firewall-client.ts';
+import type { WireguardKeyring } from '../kernel/wireguard/wireguard-keyring.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { openNetlinkKernel } from '../kernel/netlink-kernel.ts';
 import type { Logger } from '../log/log.ts';
@@ -17,6 +18,8 @@ export interface KernelSetup {
   readonly packetPath: PacketPath | undefined;
   readonly descriptorStore: DescriptorStore;
   readonly firewall: FirewallClientOptions;
+  /** Secrets of WireGuard. */
+  readonly keyring: WireguardKeyring;
   readonly log: Logger;
   /** What commands ran is kept beside it. */
   readonly subnetFile: string;

@@ -22,6 +22,10 @@ import {
   type ChecksumOffloadControllerOptions,
 } from '../overlay/checksum-offload-controller.ts';
 import { OverlayController, type OverlayControllerDeps } from '../overlay/overlay-controller.ts';
+import { WireguardMonitor, type WireguardMonitorOptions } from '../overlay/wireguard-monitor.ts';
+import { HOST } from '../reconciler/desired-state.ts';
+import type { Reconciler } from '../reconciler/reconciler.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import { PeerLiveness, type PeerLivenessOptions } from '../probe/liveness.ts';
 import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { factsOf, identityOf, type NodeState } from './node-state.ts';
@@ -88,9 +92,9 @@ export function createLiveness(
 }
 
 export function createOverlay(
-  { clock, formerNetworks, log, onChange, options, registryCache, router }: OverlayNodeOptions,
+  { clock, formerNetworks, log, options, registryCache, router }: OverlayNodeOptions,
   state: NodeState,
-  parts: Pick<OverlayControllerDeps, 'reconciler' | 'subnetFile' | 'publish'>,
+  parts: Pick<OverlayControllerDeps, 'reconciler' | 'subnetFile' | 'publish' | 'handshakes' | 'onMigration'>,
 ): OverlayController {
   return new OverlayController({
     ...parts,
@@ -101,10 +105,27 @@ export function createOverlay(
     isBlackholing: options.ipBlackholeRoute,
     isComplete: () => registryCache.lastKnownAt === undefined,
     migrationTimeoutMs: options.migrationTimeoutSec * 1000,
-    onMigration: onChange,
     clock,
     log,
   });
+}
+
+export function createWireguardMonitor(
+  { clock, kernel, onChange }: OverlayNodeOptions,
+  parts: Pick<WireguardMonitorOptions, 'isHurried' | 'onHandshake'> & { readonly reconciler: Reconciler },
+): WireguardMonitor {
+  const { reconciler, ...rest } = parts;
+  const devices = (): readonly string[] =>
+    [...reconciler.objectsOf(HOST).values()].flatMap((object) =>
+      object.kind === 'link' && object.type === 'wireguard' ? [object.name] : [],
+    );
+  return new WireguardMonitor({ ...rest, clock, kernel, devices, onChange });
+}
+
+/** Names of devices that an earlier daemon of this host may have made. */
+export async function readWireguardNames(kernel: Pick<Kernel, 'readInterfaces'>): Promise<readonly string[]> {
+  const interfaces = await kernel.readInterfaces().catch(() => []);
+  return interfaces.map(({ name }) => name).filter((name) => name.startsWith('flannel-wg'));
 }
 
 export interface LeaseManagerParts {

@@ -16,6 +16,7 @@ import { familiesOf } from '../host/interface-facts.ts';
 import type { KernelNotification } from '../kernel/kernel.ts';
 import type { ChecksumOffloadController } from '../overlay/checksum-offload-controller.ts';
 import type { OverlayController } from '../overlay/overlay-controller.ts';
+import type { WireguardMonitor } from '../overlay/wireguard-monitor.ts';
 import type { MigrationStatus, NetworkStatus } from '../overlay/overlay-status.ts';
 import type { PeerLiveness } from '../probe/liveness.ts';
 import type { Liveness } from '../probe/liveness-state.ts';
@@ -31,6 +32,8 @@ import {
   createOffloadController,
   createOverlay,
   createSubnetFile,
+  createWireguardMonitor,
+  readWireguardNames,
   type NodeSubnetFile,
   type OverlayNodeOptions,
 } from './node-parts.ts';
@@ -57,6 +60,7 @@ export class OverlayNode {
   readonly reconciler: Reconciler;
   readonly subnetFile: NodeSubnetFile;
   readonly offload: ChecksumOffloadController;
+  readonly wireguard: WireguardMonitor;
   readonly liveness: PeerLiveness;
   readonly #options: OverlayNodeOptions;
   readonly #overlay: OverlayController;
@@ -85,6 +89,11 @@ export class OverlayNode {
       backend: () => this.#state.host.config.backend,
       onStatus: (family) => this.#onOffload(family),
     });
+    this.wireguard = createWireguardMonitor(options, {
+      reconciler: this.reconciler,
+      isHurried: () => this.#overlay.awaitsHandshakes,
+      onHandshake: () => this.#overlay.onHandshake(),
+    });
     this.liveness = createLiveness(options, {
       reconciler: this.reconciler,
       backend: () => this.#state.host.config.backend.type,
@@ -93,6 +102,8 @@ export class OverlayNode {
     });
     this.#overlay = createOverlay(options, this.#state, {
       reconciler: this.reconciler,
+      handshakes: this.wireguard,
+      onMigration: () => this.#onMigration(),
       subnetFile: this.subnetFile,
       publish: () => this.leaseManager.publish(),
     });
@@ -116,6 +127,7 @@ export class OverlayNode {
       onConnection: (isConnected) => isConnected && this.#overlay.markComplete(),
     });
     this.offload.start();
+    this.wireguard.start();
     this.liveness.start();
     // Changes since the choice of the interface caused no notification.
     this.#hostWatcher.request();
@@ -203,6 +215,12 @@ export class OverlayNode {
     return undefined;
   }
 
+  /** Knows which peers have answered an earlier daemon of this host. Before {@link start}. */
+  async adoptHandshakes(): Promise<void> {
+    const { wireguard } = factsOf(this.#state);
+    if (wireguard !== undefined) await this.wireguard.adopt(await readWireguardNames(this.#options.kernel));
+  }
+
   /** Reads kernel and host again. */
   resync(): void {
     this.reconciler.resync('request');
@@ -215,6 +233,7 @@ export class OverlayNode {
     this.#unsubscribe();
     this.leaseManager.stop();
     this.offload.stop();
+    this.wireguard.stop();
     this.liveness.stop();
     this.#overlay.stop();
     this.#hostWatcher.stop();
@@ -254,7 +273,17 @@ export class OverlayNode {
     this.#reports.leaseEvent(event);
   }
 
+  /** Keys of former generations are no longer needed once one transport is left. */
+  #onMigration(): void {
+    const { backend } = this.#state.host.config;
+    if (this.migration === undefined && backend.type === 'wireguard')
+      this.#options.options.interface.wireguardKeys?.retire(new Set([backend.keyEpoch]));
+    this.wireguard.wake();
+    this.#options.onChange();
+  }
+
   #onReconciled(): void {
+    this.wireguard.wake();
     this.#options.onReconciled();
     const { state } = this.reconciler.summary().host;
     if (this.#startGuard.noteHostState(state)) this.#options.onFirstSync();

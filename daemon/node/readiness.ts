@@ -26,6 +26,8 @@ export interface ReadinessParts {
   readonly reconciler?: Pick<Reconciler, 'summary'>;
   readonly config?: ConfigStatus;
   readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
+  /** Peers that answer no WireGuard handshake. Absent means none. */
+  readonly silentPeers?: number;
   /** One line each about peers that do not answer. */
   readonly livenessProblems?: readonly string[];
   /** Why container runtimes do not use the conflist. */
@@ -63,6 +65,8 @@ export function readinessOf(parts: ReadinessParts): Readiness {
     notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (parts.conflistProblem !== undefined) notes.push(parts.conflistProblem);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
+  if (parts.silentPeers !== undefined && parts.silentPeers > 0)
+    notes.push(`${parts.silentPeers} of ${peers} peers answer no WireGuard handshake: see weft peers`);
   notes.push(...(parts.livenessProblems ?? []));
   if (registryCache?.isConnected === false)
     notes.push(`the registry is not reachable${cause}; the peers known last${sinceOf(parts)} are in force`);

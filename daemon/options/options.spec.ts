@@ -41,6 +41,7 @@ describe('parseCommandLine', () => {
       metrics: { ip: '0.0.0.0', port: 0 },
       controlSocket: { path: '/run/weft/weft.sock', isRequired: false },
       log: { format: 'human', level: 'info' },
+      wireguardKeyFile: '/run/flannel/wgkey',
     });
   });
 

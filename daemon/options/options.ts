@@ -12,6 +12,7 @@ import { parseFlags } from './go-flags.ts';
 import type { FlagValues, ParsedFlags } from './go-flags.ts';
 import { parseGoRegExp } from './go-regexp.ts';
 import type { InterfaceOptions } from '../host/interface-facts.ts';
+import { DEFAULT_KEY_FILE } from '../host/wireguard-keys.ts';
 import type { LogLevel } from '../../api/index.ts';
 import type { LogFormat } from '../log/log.ts';
 
@@ -63,6 +64,8 @@ export interface DaemonOptions {
    */
   readonly controlSocket: { readonly path: string; readonly isRequired: boolean };
   readonly log: { readonly format: LogFormat; readonly level: LogLevel };
+  /** WIREGUARD_KEY_FILE, as flannel has it. */
+  readonly wireguardKeyFile: string;
 }
 
 export type CommandLine =
@@ -131,6 +134,7 @@ function parseOptions(
       isRequired: flags.sourceOf('control-socket') !== 'default',
     },
     log: { format: values['log-format'] as LogFormat, level: parseLogLevel(flags) },
+    wireguardKeyFile: env['WIREGUARD_KEY_FILE'] || DEFAULT_KEY_FILE,
   });
 }
 

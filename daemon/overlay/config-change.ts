@@ -122,6 +122,12 @@ function consequencesOf(
     lines.push(mtuConsequence(before.backend, after.backend));
   if (!isMigration && names.some((name) => name === 'Backend.GBP' || name === 'Backend.Userspace'))
     lines.push('the device of every host is re-created: packets of some milliseconds are lost');
+  if (!isMigration && names.some((name) => /^Backend\.(?:Mode|ListenPort(?:V6)?)$/.test(name)))
+    lines.push('packets between hosts are lost until both have followed, for some seconds');
+  if (!isMigration && names.includes('Backend.PSK'))
+    lines.push(
+      'sessions go on with the former key, for two minutes; no packet is lost if all hosts follow before',
+    );
   if (names.includes('Backend.TxChecksumOffload') && after.backend.type === 'vxlan')
     lines.push(OFFLOAD_CONSEQUENCES[after.backend.txChecksumOffload]);
   return lines;
@@ -156,7 +162,9 @@ function fieldsOf(
   const defaults = isWithoutDefaults ? defaultsOf(backend.type) : {};
   const settings = Object.entries(backend)
     .filter(([name, value]) => name === 'type' || value !== defaults[name])
-    .map(([name, value]): [string, string] => [`Backend.${BACKEND_NAMES[name] ?? name}`, String(value)]);
+    .map(([name, value]): [string, string] => [`Backend.${BACKEND_NAMES[name] ?? name}`, String(value)])
+    // A secret shows by its fingerprint.
+    .filter(([name]) => name !== 'Backend.psk');
   return {
     ...rangeFields('', ipv4),
     ...rangeFields('IPv6', ipv6),
@@ -190,4 +198,11 @@ const BACKEND_NAMES: Readonly<Record<string, string>> = {
   directRouting: 'DirectRouting',
   userspace: 'Userspace',
   txChecksumOffload: 'TxChecksumOffload',
+  pskId: 'PSK',
+  listenPort: 'ListenPort',
+  listenPortV6: 'ListenPortV6',
+  mode: 'Mode',
+  keepaliveSec: 'PersistentKeepaliveInterval',
+  keyEpoch: 'KeyEpoch',
+  rotateAfterSec: 'RotateAfter',
 };

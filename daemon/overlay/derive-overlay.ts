@@ -27,6 +27,7 @@ import {
   announcedOf,
   configFor,
   findTransport,
+  findTransports,
   receivedBy,
   wantedOf,
   weftAttributesOf,
@@ -129,6 +130,43 @@ export function deriveHostObjects(
 }
 
 /**
+ * The transport to send to a peer by: the one that it announces, or, until it has answered there,
+ * one that it leaves. A WireGuard peer drops what comes from a key that it does not know yet.
+ */
+function chooseTransport(
+  migration: MigrationState,
+  contexts: TransportContexts,
+  peer: Lease,
+): LocalTransport | undefined {
+  const candidates = findTransports(migration, peer);
+  if (contexts.size === 1) return candidates[0];
+  return candidates.find(({ id }) => isAnswered(contexts.get(id), peer)) ?? candidates.at(-1);
+}
+
+/** Whether a peer has answered all handshakes that `context` needs; others need none. */
+function isAnswered(context: BackendContext | undefined, peer: Lease): boolean {
+  if (context?.config.backend.type !== 'wireguard') return true;
+  return deriveAs(context, peer).objects.every(
+    (object) =>
+      object.kind !== 'wireguard-peer' || context.host.handshakes?.has(object.dev, object.publicKey) === true,
+  );
+}
+
+/** Keys of peers that announce the wanted transport and have not answered there. */
+export function findUnanswered(
+  migration: MigrationState,
+  contexts: TransportContexts,
+  peers: Iterable<readonly [string, Lease]>,
+): readonly string[] {
+  const wanted = wantedOf(migration);
+  if (wanted.type !== 'wireguard' || contexts.size < 2) return [];
+  const context = contexts.get(wanted.id);
+  return [...peers].flatMap(([key, peer]) =>
+    findTransport(migration, peer)?.id === wanted.id && !isAnswered(context, peer) ? [key] : [],
+  );
+}
+
+/**
  * What leads to a peer; `undefined` while nothing can be derived, so that its entries stay as they
  * are.
  */
@@ -137,7 +175,7 @@ export function derivePeer(
   contexts: TransportContexts,
   peer: Lease,
 ): PeerState | undefined {
-  const transport = findTransport(migration, peer);
+  const transport = chooseTransport(migration, contexts, peer);
   const wanted = wantedOf(migration);
   const chosen = (transport && contexts.get(transport.id)) ?? contexts.get(wanted.id);
   if (chosen === undefined) return undefined;

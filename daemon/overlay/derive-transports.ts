@@ -3,7 +3,7 @@
 import type { Lease } from '../../allocator/lease.ts';
 import type { Backend, BackendContext, Ownership, PeerState } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
-import type { KernelObject, OverlayMtu } from '../../backends/kernel-state.ts';
+import type { KernelObject, LinkObject, OverlayMtu } from '../../backends/kernel-state.ts';
 import { assumeTransport, transportOf } from '../../backends/transport.ts';
 
 export function backendOf({ config }: Pick<BackendContext, 'config'>): Backend {
@@ -70,20 +70,28 @@ function isRouting(object: KernelObject): boolean {
   return kind === 'route' || kind === 'command' || (kind === 'policy' && object.direction === 'out');
 }
 
+const NOTHING: PeerState = { mode: 'none', objects: [] };
+
 /**
  * What leads to `peer` by the transport of `context`, whatever it announces. An error costs that
  * peer alone.
  */
 export function deriveAs(context: BackendContext, peer: Lease): PeerState {
   try {
-    return backendOf(context).derivePeer(context, assumeTransport(peer, transportOf(context.config.backend)));
+    const assumed = assumeTransport(peer, transportOf(context.config.backend));
+    return assumed === undefined ? NOTHING : backendOf(context).derivePeer(context, assumed);
   } catch (error) {
     return { mode: 'error', reason: `Cannot derive its entries: ${(error as Error).message}`, objects: [] };
   }
 }
 
+/** A device that carries IPv6 alone; one of WireGuard says it by its name. */
+function isOfIpv6(link: LinkObject): boolean {
+  return link.type === 'wireguard' ? link.name.includes('-v6') : link.local.includes(':');
+}
+
 /** A packet may arrive by another device than its reply leaves by, which strict rp_filter drops. */
 function relaxReversePath(object: KernelObject): readonly KernelObject[] {
-  if (object.kind !== 'link' || object.local.includes(':')) return [];
+  if (object.kind !== 'link' || isOfIpv6(object)) return [];
   return [{ kind: 'sysctl', path: `net/ipv4/conf/${object.name}/rp_filter`, value: '2' }];
 }

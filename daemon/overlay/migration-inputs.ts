@@ -1,6 +1,7 @@
 // What leases, config and facts about the host make of the state of a migration. Pure.
 import type { BackendConfig, ExtensionConfig } from '../../allocator/config/config.ts';
 import { DEFAULT_BACKEND } from '../../allocator/config/config-parse.ts';
+import { DEFAULT_WIREGUARD } from '../../allocator/config/parse-wireguard.ts';
 import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
 import {
   decodeTransport,
@@ -9,6 +10,8 @@ import {
   transportOf,
   type Transport,
 } from '../../backends/transport.ts';
+import { parseWireguardData } from '../../backends/wireguard/wireguard-backend-data.ts';
+import { freeSlot, slotOfPort } from '../../backends/wireguard/wireguard-slot.ts';
 import type { CanUse, Transition } from './migration-events.ts';
 import {
   announcedOf,
@@ -48,11 +51,27 @@ export function start(
   nowMs: number,
 ): MigrationState {
   if (state.isStarted) return state;
-  const adopted = published === undefined ? state : adopt(state, published);
+  const adopted = published === undefined ? state : placeWanted(adopt(state, published), published);
   // Peers advertised transports before it was known which of them this host can use.
   const wanted = wantedOf(adopted);
   const known = adopted.known.filter((transport) => transport === wanted || canUse(transport.backend));
   return withKnown({ ...adopted, isStarted: true, wantedSinceMs: nowMs }, known);
+}
+
+/**
+ * The wanted transport has the device that the lease names, or one that no other transport has: a
+ * lease does not name what is only being set up.
+ */
+function placeWanted(state: MigrationState, published: LeaseAttributes): MigrationState {
+  const [wanted, ...others] = state.known;
+  if (wanted?.backend.type !== 'wireguard') return state;
+  const advertised = [announcementOf(published), ...(published.weft?.leaving ?? [])].find(
+    (each) => matchTransport(each, [wanted]) !== undefined,
+  );
+  const slot = freeSlot(others.map(({ backend }) => backend));
+  const backend =
+    advertised === undefined ? { ...wanted.backend, slot } : inPublishedSlot(wanted.backend, advertised);
+  return withKnown(state, [{ ...wanted, backend }, ...others]);
 }
 
 function adopt(initial: MigrationState, published: LeaseAttributes): MigrationState {
@@ -77,7 +96,7 @@ function adopt(initial: MigrationState, published: LeaseAttributes): MigrationSt
 }
 
 export function want(state: MigrationState, backend: BackendConfig, nowMs: number): MigrationState {
-  const wanted: LocalTransport = { ...localTransport(backend), ...attributesFor(state, backend) };
+  const wanted = wantedTransport(state, backend);
   const announced = announcedOf(state);
   const others = state.known.filter(({ id }) => id !== wanted.id);
   const surplus =
@@ -88,6 +107,16 @@ export function want(state: MigrationState, backend: BackendConfig, nowMs: numbe
   if (wantedOf(state).id === wanted.id) return withKnown(state, known);
   const base = { ...baseOf(state), known, wantedSinceMs: nowMs, abandoned: new Set<string>() };
   return stateFor(base, { announcedId: announced.id, isDrained: false });
+}
+
+/** A generation of keys keeps its device and port; another one has what no other has. */
+function wantedTransport(state: MigrationState, backend: BackendConfig): LocalTransport {
+  const attributes = attributesFor(state, backend);
+  if (backend.type !== 'wireguard') return { ...localTransport(backend), ...attributes };
+  const others = state.known.map((transport) => transport.backend);
+  const same = others.find((other) => other.type === 'wireguard' && other.keyEpoch === backend.keyEpoch);
+  const slot = same?.type === 'wireguard' ? (same.slot ?? 0) : freeSlot(others);
+  return { ...localTransport(slot === 0 ? backend : { ...backend, slot }), ...attributes };
 }
 
 /**
@@ -141,7 +170,7 @@ function admit(
   const attributes = published && { ...published, ...legacy };
   if (state.known.some((other) => other.id === id)) return adoptAttributes(state, id, attributes);
   if (state.abandoned.has(id) || state.known.length >= MAX_KNOWN) return state;
-  const backend = backendFor(transport, wantedOf(state).backend);
+  const backend = backendFor(transport, state.known, attributes);
   if (!canUse(backend)) return state;
   const added: LocalTransport = { ...transport, id, backend, ...(attributes && { attributes }) };
   const base = { ...baseOf(state), known: [...state.known, added] };
@@ -158,7 +187,10 @@ function adoptAttributes(
 ): MigrationState {
   const transport = state.known.find((other) => other.id === id);
   if (attributes === undefined || transport?.attributes !== undefined) return state;
-  return remember(state, new Map([[id, attributes]]));
+  const placed = state.known.map((other) =>
+    other.id === id ? { ...other, backend: inPublishedSlot(other.backend, attributes) } : other,
+  );
+  return remember({ ...state, known: placed }, new Map([[id, attributes]]));
 }
 
 export function remember(
@@ -173,14 +205,36 @@ export function remember(
 }
 
 /** Settings for a transport that only leases name: those of the config as far as they fit. */
-function backendFor({ type, vni, port }: Transport, like: BackendConfig): BackendConfig {
+function backendFor(
+  { type, vni, port, keyEpoch = 0 }: Transport,
+  known: readonly LocalTransport[],
+  published: LeaseAttributes | undefined,
+): BackendConfig {
+  const like = known[0]!.backend;
   if (type === 'vxlan')
     return { ...(like.type === 'vxlan' ? like : DEFAULT_BACKEND), vni: vni!, port: port! };
+  if (type === 'wireguard') {
+    const backend = { ...(like.type === 'wireguard' ? like : DEFAULT_WIREGUARD), keyEpoch };
+    if (published !== undefined) return inPublishedSlot(backend, published);
+    return { ...backend, slot: freeSlot(known.map((transport) => transport.backend)) };
+  }
   if (type === 'udp') return { type, port: port!, userspace: 'auto' };
   if (type === 'ipip') return { type, directRouting: 'directRouting' in like && like.directRouting };
   if (type === 'ipsec') return { type, psk: undefined, isUdpEncap: false, espProposal: '' };
   if (type === 'tencent-vpc') return { type, accessKeyId: '', accessKeySecret: undefined };
   return type === 'extension' ? NO_COMMANDS : { type };
+}
+
+/** A device that this host has already keeps its name and port, which its lease names. */
+function inPublishedSlot(
+  backend: BackendConfig,
+  published: Pick<LeaseAttributes, 'backendData' | 'backendV6Data'>,
+): BackendConfig {
+  if (backend.type !== 'wireguard') return backend;
+  const family = published.backendData === undefined ? 6 : 4;
+  const parsed = parseWireguardData(published.backendData ?? published.backendV6Data);
+  const slot = parsed.ok ? slotOfPort(backend, family, parsed.data.port ?? 0) : 0;
+  return slot === (backend.slot ?? 0) ? backend : { ...backend, slot };
 }
 
 /**

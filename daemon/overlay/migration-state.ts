@@ -158,16 +158,18 @@ export function weftAttributesOf(state: MigrationState): LeaseAttributes['weft']
 function toLegacy(transport: LocalTransport): LegacyTransport {
   const port = publishedPort(transport);
   const { backendData, backendV6Data } = hasBackendData(transport) ? (transport.attributes ?? {}) : {};
+  const { keyEpoch } = transport;
   return {
     backendType: transport.type === 'udp' ? '' : transport.type,
     ...(backendData !== undefined && { backendData }),
     ...(backendV6Data !== undefined && { backendV6Data }),
     ...(port !== undefined && { port }),
+    ...(keyEpoch !== undefined && { keyEpoch }),
   };
 }
 
 function hasBackendData({ type }: LocalTransport): boolean {
-  return type === 'vxlan' || type === 'extension';
+  return type === 'vxlan' || type === 'extension' || type === 'wireguard';
 }
 
 /**
@@ -190,20 +192,41 @@ export function configFor(
  * leaves.
  */
 export function findTransport(
-  { known }: MigrationState,
+  { known }: Pick<MigrationState, 'known'>,
   { attributes }: Pick<Lease, 'attributes'>,
 ): LocalTransport | undefined {
+  return findTransports({ known }, { attributes })[0];
+}
+
+/**
+ * All known transports that a peer receives, the one that it announces first. flannel says nothing
+ * of the generation of its key, which it changes at once: each is possible.
+ */
+export function findTransports(
+  { known }: Pick<MigrationState, 'known'>,
+  { attributes }: Pick<Lease, 'attributes'>,
+): readonly LocalTransport[] {
+  const found = new Set<LocalTransport>();
   for (const advertised of [announcementOf(attributes), ...(attributes.weft?.leaving ?? [])]) {
+    const isAny = advertised.backendType === 'wireguard' && advertised.keyEpoch === undefined;
+    const candidates = isAny ? known.filter(({ type }) => type === 'wireguard') : [];
+    for (const transport of candidates) found.add(transport);
     const transport = matchTransport(advertised, known);
-    if (transport !== undefined) return transport;
+    if (transport !== undefined) found.add(transport);
   }
-  return undefined;
+  return [...found];
 }
 
 /** The announced transport of a lease. */
 export function announcementOf(attributes: LeaseAttributes): LegacyTransport {
   const { backendType, backendData, backendV6Data, weft } = attributes;
-  return { backendType, backendData, backendV6Data, ...(weft?.port !== undefined && { port: weft.port }) };
+  return {
+    backendType,
+    backendData,
+    backendV6Data,
+    ...(weft?.port !== undefined && { port: weft.port }),
+    ...(weft?.keyEpoch !== undefined && { keyEpoch: weft.keyEpoch }),
+  };
 }
 
 /** Whether a host may still send by other transports than the one that it announces. */

@@ -10,7 +10,7 @@ import { ControlLoop } from '../../lib/control-loop.ts';
 import type { OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
 import { sameAttributes } from '../../allocator/registry/lease-value.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
-import { BackendError, type HostFacts, type Ownership } from '../../backends/backend.ts';
+import { BackendError, type Handshakes, type HostFacts, type Ownership } from '../../backends/backend.ts';
 import type { HostConfig } from '../host/family-choice.ts';
 import { sameFacts } from '../host/host-facts.ts';
 import { checkHost } from '../host/prerequisites.ts';
@@ -19,6 +19,7 @@ import {
   attributesOf,
   deriveOwnership,
   findBlocker,
+  findUnanswered,
   networkStatusOf,
   type OverlayInputs,
 } from './derive-overlay.ts';
@@ -40,6 +41,8 @@ export interface OverlayControllerDeps extends OverlayProgrammerDeps {
   readonly migrationTimeoutMs: number;
   /** Publishes {@link OverlayController.attributes}, which changed. */
   readonly publish: () => void;
+  /** Handshakes of WireGuard. Absent: none is known of. */
+  readonly handshakes?: Handshakes;
   /** Called when {@link OverlayController.migration} changed. */
   readonly onMigration: () => void;
   readonly log: Logger;
@@ -83,7 +86,15 @@ export class OverlayController {
 
   /** The migration in progress; `undefined` if none. */
   get migration(): MigrationStatus | undefined {
-    return this.#migration.status;
+    const { status } = this.#migration;
+    if (status === undefined) return undefined;
+    return { ...status, pendingPeers: [...new Set([...status.pendingPeers, ...this.#unanswered])] };
+  }
+
+  /** Whether a migration waits for handshakes of WireGuard. */
+  get awaitsHandshakes(): boolean {
+    const { known } = this.#migration.state;
+    return known.length > 1 && known.some(({ type }) => type === 'wireguard');
   }
 
   get status(): NetworkStatus {
@@ -185,6 +196,12 @@ export class OverlayController {
     this.#loop.wake();
   }
 
+  /** Peers have answered handshakes: each may be sent to by another transport now. */
+  onHandshake(): void {
+    if (this.awaitsHandshakes) this.#derive();
+    this.#loop.wake();
+  }
+
   /** The registry has answered: what it does not name is an orphan. */
   markComplete(): void {
     this.#programmer.markComplete();
@@ -198,8 +215,9 @@ export class OverlayController {
   // ---- state machine ----
 
   get #inputs(): OverlayInputs {
-    const facts = { ...this.#facts, takenMacs: this.#macs, peerClashes: this.#clashes };
-    const { formerNetworks } = this.#deps;
+    const { formerNetworks, handshakes } = this.#deps;
+    const known = { takenMacs: this.#macs, peerClashes: this.#clashes };
+    const facts = { ...this.#facts, ...known, ...(handshakes && { handshakes }) };
     const inputs = { host: this.#host, facts, migration: this.#migration.state };
     return formerNetworks === undefined ? inputs : { ...inputs, formerNetworks };
   }
@@ -241,14 +259,21 @@ export class OverlayController {
     if (this.#own === undefined || this.#error !== undefined || kind === 'steady') return false;
     const isSettled = this.#deps.reconciler.isSettled && this.#isHostInPlace();
     const blocker = isSettled && kind === 'preparing' ? this.#findBlocker() : undefined;
+    const unanswered = this.#unanswered.length;
+    const { pending, behind } = this.#migration.pending;
     this.#dispatch({
       kind: 'observed',
       isSettled,
       isPublished: this.#isPublished(this.#own),
-      ...this.#migration.pending,
+      pending: pending + unanswered,
+      behind: behind + unanswered,
       ...(blocker !== undefined && { blocker }),
     });
     return this.#migration.state.kind !== kind;
+  }
+
+  get #unanswered(): readonly string[] {
+    return findUnanswered(this.#migration.state, this.#programmer.contexts, this.#migration.peers);
   }
 
   #isHostInPlace(): boolean {

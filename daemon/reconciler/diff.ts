@@ -1,5 +1,6 @@
 // The steps from the actual to the desired state, as data. Pure. Order: links, IPv6 on them,
-// addresses, sysctls, features, firewall rules, FDB entries, neighbours, tunnels and routes are set, commands run; then unwanted
+// addresses, sysctls, features, firewall rules, FDB entries, neighbours, WireGuard peers, tunnels and
+// routes are set, commands run; then unwanted
 // objects are removed in reverse order. So a route is set after all that it needs, and removed
 // before it. The FDB entry precedes the neighbour because a peer's new MAC address must be known
 // before packets carry it.
@@ -9,6 +10,9 @@ import { sameObject } from '../kernel/actual-state.ts';
 import type { ActualObject } from '../kernel/actual-state.ts';
 import type { ForeignLink, Step } from '../kernel/kernel.ts';
 import { deviceOf } from './object-device.ts';
+
+/** Types of device that another name costs nothing. */
+const CAN_RENAME: ReadonlySet<LinkObject['type']> = new Set(['vxlan', 'tun']);
 
 export type Objects = ReadonlyMap<ObjectKey, KernelObject>;
 
@@ -34,6 +38,7 @@ const SET_ORDER: readonly Stage[] = [
   'firewall',
   'fdb',
   'neighbour',
+  'wireguard-peer',
   'tunnel',
   'charon',
   'policy',
@@ -114,7 +119,7 @@ function findRenames(
   const wanted: (readonly [ObjectKey, LinkObject])[] = [];
   for (const key of keys) {
     const want = desired.get(key);
-    if (want?.kind === 'link' && want.type !== 'fou' && want.type !== 'ipip') wanted.push([key, want]);
+    if (want?.kind === 'link' && CAN_RENAME.has(want.type)) wanted.push([key, want]);
   }
   for (let size = -1; size < renames.size;) {
     size = renames.size;
@@ -200,6 +205,8 @@ export function isSameTunnel(want: LinkObject, have: LinkObject): boolean {
   if (want.type === 'ipip') return have.type === 'ipip';
   if (want.type === 'fou')
     return have.type === 'fou' && FOU_FIELDS.every((name) => want[name] === have[name]);
+  // Key and port change in place; peers follow the one by the registry, the other by packets.
+  if (want.type === 'wireguard') return have.type === 'wireguard';
   return (
     have.type === 'vxlan' &&
     want.vni === have.vni &&

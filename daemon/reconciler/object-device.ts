@@ -25,6 +25,7 @@ export function deviceOf(object: KernelObject): string | undefined {
     case 'neighbour':
     case 'fdb':
     case 'tunnel':
+    case 'wireguard-peer':
       return object.dev;
     case 'route':
       return object.isBlackhole ? undefined : object.dev;

@@ -14,6 +14,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import type { ReadinessParts } from '../node/readiness.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
+import type { WireguardMonitor, WireguardPeerView } from '../overlay/wireguard-monitor.ts';
 import type { NetworkStatus, MigrationStatus } from '../overlay/overlay-status.ts';
 import type { ProbeHistory } from '../probe/probe-history.ts';
 import type { LivenessView } from '../probe/liveness.ts';
@@ -42,6 +43,8 @@ export interface NodeView {
   readonly kernel: KernelReader | undefined;
   /** Results of the checksum probes. */
   readonly offload: OffloadView | undefined;
+  /** What WireGuard knows of peers; empty without a device of it. */
+  readonly wireguard?: WireguardMonitorView | undefined;
   /** Whether peers answer; unset without probes. */
   readonly liveness: LivenessView | undefined;
   /** The last probe of each peer by `weft ping`. */
@@ -53,6 +56,9 @@ export interface NodeView {
   /** The command of --on-change; unset without one. */
   readonly hook: ChangeHookView | undefined;
 }
+
+export type { WireguardPeerView };
+export type WireguardMonitorView = Pick<WireguardMonitor, 'peerOf' | 'peers' | 'silent'>;
 
 export type RegistryView = Pick<
   RegistryCache,

@@ -9,7 +9,8 @@ import { isInSync } from '../reconciler/diff.ts';
 import type { NodeView, ReconcilerView } from './node-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { LivenessV1, ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/index.ts';
-import { wallTime } from './wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
+import { silenceReason, wireguardOf } from './wireguard-view.ts';
 
 export function peersOf(daemon: NodeView): PeersV1 {
   const { leaseManager, reconciler } = daemon;
@@ -19,7 +20,9 @@ export function peersOf(daemon: NodeView): PeersV1 {
     version: CONTROL_VERSION,
     at: wallTime(daemon.clock.nowMs()),
     peers:
-      reconciler === undefined ? [] : leases.flatMap((lease) => peerOf(lease, daemon, reconciler, traffic)),
+      reconciler === undefined
+        ? []
+        : leases.flatMap((lease) => peerOf(lease, { daemon, reconciler, traffic })),
   };
 }
 
@@ -32,18 +35,22 @@ const MODES: Readonly<Record<PeerState['mode'], ModeV1>> = {
   error: 'error',
 };
 
-function peerOf(
-  lease: Lease,
-  daemon: NodeView,
-  reconciler: ReconcilerView,
-  traffic: ReadonlyMap<string, TrafficV1>,
-): PeerV1[] {
+interface PeerInputs {
+  readonly daemon: NodeView;
+  readonly reconciler: ReconcilerView;
+  readonly traffic: ReadonlyMap<string, TrafficV1>;
+}
+
+function peerOf(lease: Lease, { daemon, reconciler, traffic }: PeerInputs): PeerV1[] {
   const { key, subnets, attributes, isReservation } = lease;
   const status = reconciler.peerStatus(key);
   if (status === undefined) return [];
   const { publicIp, publicIpv6 } = attributes;
   const objects = reconciler.objectsOf(key);
   const mac = macOf(objects.values());
+  const wireguard = wireguardOf(objects.values(), daemon.wireguard, Date.now());
+  const reason = status.reason ?? (wireguard && silenceReason(wireguard));
+  const isSilent = status.state === 'in-sync' && wireguard?.isSilent === true;
   const [liveness, probe] = [livenessOf(daemon, lease), probeOf(daemon, lease)];
   const counted = traffic.get(subnets.ipv4 ?? subnets.ipv6 ?? '');
   return [
@@ -54,12 +61,13 @@ function peerOf(
       ...(publicIpv6 && { publicIpv6 }),
       ...(mac && { mac }),
       mode: MODES[status.mode],
-      state: status.state,
-      ...(status.reason !== undefined && { reason: status.reason }),
+      state: isSilent ? 'error' : status.state,
+      ...(reason !== undefined && { reason }),
       missing: missingOf(objects, reconciler.known?.objects ?? new Map()),
       since: wallTime(status.sinceMs),
       isReservation,
       ...(counted && { traffic: counted }),
+      ...(wireguard && { wireguard }),
       ...(liveness && { liveness }),
       ...(probe && { probe }),
     },

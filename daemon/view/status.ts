@@ -1,11 +1,10 @@
 // Makes the status document of the node view.
-import type { KernelObject } from '../../backends/kernel-state.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import { readinessOf } from '../node/readiness.ts';
 import { weftVersion } from '../node/version.ts';
 import { badKeysOf } from './bad-keys.ts';
 import { checksumOffloadOf } from './checksum-offload.ts';
-import type { NodeView } from './node-view.ts';
+import type { NodeView, ReconcilerView } from './node-view.ts';
 import { pathsOf } from './path-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type {
@@ -17,7 +16,7 @@ import type {
   RegistryV1,
   StatusV1,
 } from '../../api/index.ts';
-import { wallTime } from './wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 
 export function statusOf(daemon: NodeView): StatusV1 {
   const { isReady, reasons } = readinessOf(daemon.readiness);
@@ -58,7 +57,7 @@ function networkOf(daemon: NodeView): NetworkV1 | undefined {
     ...(config.ipv4 && { ipv4: config.ipv4.network }),
     ...(config.ipv6 && { ipv6: config.ipv6.network }),
     backend: config.backend.type,
-    encapsulation: encapsulationOf(reconciler?.objectsOf(HOST).values() ?? []),
+    encapsulation: encapsulationOf(reconciler),
     devices: reconciler?.ownership?.devices ?? [],
     ...(mtu !== undefined && { mtu }),
     ...(migration && { migration }),
@@ -67,9 +66,13 @@ function networkOf(daemon: NodeView): NetworkV1 | undefined {
   };
 }
 
-function encapsulationOf(objects: Iterable<KernelObject>): NetworkV1['encapsulation'] {
-  for (const object of objects)
-    if (object.kind === 'link') return object.type === 'tun' ? 'userspace' : 'kernel';
+function encapsulationOf(reconciler: ReconcilerView | undefined): NetworkV1['encapsulation'] {
+  for (const [key, object] of reconciler?.objectsOf(HOST) ?? []) {
+    if (object.kind !== 'link') continue;
+    const actual = reconciler?.known?.objects.get(key);
+    const isServed = actual !== undefined && 'isInUserspace' in actual;
+    return object.type === 'tun' || isServed ? 'userspace' : 'kernel';
+  }
   return 'none';
 }
 

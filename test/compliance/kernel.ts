@@ -9,6 +9,7 @@ import {
   type FdbObject,
   type FouLink,
   type IpipLink,
+  type PolicyObject,
   type KernelObject,
   type NeighbourObject,
   type ObjectKey,
@@ -18,9 +19,12 @@ import {
   type TunLink,
   type PathRouteObject,
   type VxlanLink,
+  type WireguardLink,
+  type WireguardPeerObject,
 } from '../../backends/kernel-state.ts';
 import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual-state.ts';
 import type { Kernel, KernelNotification, Step } from '../../daemon/kernel/kernel.ts';
+import { fingerprint, generateWireguardKey, wireguardPublicKey } from '../../lib/wireguard-key.ts';
 import { waitFor } from '../../lab/wait.ts';
 
 /** A route that another process makes; what is left out is as `ip route replace` has it. */
@@ -61,6 +65,8 @@ export interface ExternalActor {
 export interface KernelFixture {
   /** Whether the kernel has FOU, IP in UDP; `undefined`: perhaps, and its tests are skipped where it has not. */
   readonly hasFou: boolean | undefined;
+  /** Whether a WireGuard device needs its private key; the model has no secrets. */
+  readonly hasSecrets: boolean;
   /** The same of IP-in-IP devices. */
   readonly hasIpip: boolean | undefined;
   readonly kernel: Kernel;
@@ -219,6 +225,15 @@ const IPIP_LINK: IpipLink = {
   parent: UNDERLAY,
   mtu: 1480 as OverlayMtu,
 };
+const POLICY: PolicyObject = {
+  kind: 'policy',
+  direction: 'out',
+  source: cidr('10.5.1.0/24'),
+  destination: cidr('10.5.2.0/24'),
+  tunnelSource: ip('192.0.2.1'),
+  tunnelDestination: ip('192.0.2.2'),
+  isOptional: false,
+};
 const FOU_CASES = [
   { what: 'IPv4', link: FOU_LINK, route: FOU_ROUTE },
   { what: 'IPv6', link: FOU_LINK6, route: FOU_ROUTE6 },
@@ -235,6 +250,55 @@ export const OWNERSHIP: Ownership = {
 
 /** Devices and addresses that the other objects need. */
 const BASE: readonly KernelObject[] = [LINK, LINK6, ADDRESS, ADDRESS6];
+
+/** Private keys of {@link WIREGUARD}, and a preshared key of its peers. */
+export const WIREGUARD_PRIVATE_KEY = clamped(0x41);
+export const WIREGUARD_OTHER_KEY = clamped(0x51);
+export const WIREGUARD_PSK = Buffer.alloc(32, 0x61);
+
+function clamped(fill: number): Buffer {
+  return generateWireguardKey((bytes) => Buffer.alloc(bytes, fill));
+}
+
+const WIREGUARD: WireguardLink = {
+  kind: 'link',
+  type: 'wireguard',
+  name: TUN,
+  publicKey: wireguardPublicKey(WIREGUARD_PRIVATE_KEY),
+  listenPort: 51_820,
+  mtu: 1420 as OverlayMtu,
+};
+const WIREGUARD_PEER: WireguardPeerObject = {
+  kind: 'wireguard-peer',
+  dev: TUN,
+  publicKey: wireguardPublicKey(clamped(0x02)),
+  pskId: fingerprint(WIREGUARD_PSK),
+  endpoint: '192.0.2.2:51820',
+  keepaliveSec: 0,
+  allowedIps: '10.5.2.0/24',
+};
+const WIREGUARD_PEERS: readonly WireguardPeerObject[] = [
+  WIREGUARD_PEER,
+  {
+    ...WIREGUARD_PEER,
+    publicKey: wireguardPublicKey(clamped(0x03)),
+    pskId: '',
+    endpoint: '[2001:db8::3]:51821',
+    allowedIps: '10.5.3.0/24 fd00:5:3::/64',
+  },
+];
+const WIREGUARD_ROUTE: RouteObject = {
+  kind: 'route',
+  destination: cidr('10.5.2.0/24'),
+  gateway: ip('0.0.0.0'),
+  dev: TUN,
+  isOnLink: false,
+};
+const WIREGUARD_ROUTE6: RouteObject = {
+  ...WIREGUARD_ROUTE,
+  destination: cidr('fd00:5:3::/64'),
+  gateway: ip('::'),
+};
 
 interface ReplaceCase {
   readonly what: string;
@@ -660,6 +724,34 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
       });
     });
 
+    describe('policies of IPsec', () => {
+      const POLICIES = (['out', 'in', 'fwd'] as const).map((direction) => ({ ...POLICY, direction }));
+      const policies = async () => {
+        const { objects } = await kernel.readState({ ...OWNERSHIP, hasIpsec: true });
+        return POLICIES.map((policy) => objects.get(objectKey(policy)));
+      };
+
+      it('are as they were set, also when set again, and gone when removed twice', async () => {
+        for (let times = 0; times < 2; times++) {
+          await succeed(...POLICIES.map((policy) => set(policy)));
+          assert.deepEqual(await policies(), POLICIES);
+        }
+        for (let times = 0; times < 2; times++) await succeed(...POLICIES.map((policy) => remove(policy)));
+        assert.deepEqual(await policies(), [undefined, undefined, undefined]);
+      });
+
+      it('change in place: another tunnel, packets without IPsec', async () => {
+        const others = POLICIES.map((policy) => ({
+          ...policy,
+          tunnelDestination: ip('192.0.2.9'),
+          isOptional: policy.direction !== 'out',
+        }));
+        await succeed(...[...POLICIES, ...others].map((policy) => set(policy)));
+        assert.deepEqual(await policies(), others);
+        await succeed(...others.map((policy) => remove(policy)));
+      });
+    });
+
     describe('IP in IP by the kernel', () => {
       beforeEach(async function startIpip() {
         const [result] = await kernel.apply([set(IPIP_LINK)]);
@@ -788,6 +880,111 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
           await assertIs(tun);
         });
       });
+
+    describe('WireGuard', () => {
+      beforeEach(async function startWireguard() {
+        const [result] = await kernel.apply([set(WIREGUARD)]);
+        if (result?.status === 'rejected' && result.errno === 'EOPNOTSUPP') return this.skip();
+        assert.equal(result?.status, 'done', JSON.stringify(result));
+      });
+
+      it('a device, its peers and routes are as they were set, also when set again', async () => {
+        const all = [WIREGUARD, ...WIREGUARD_PEERS, WIREGUARD_ROUTE, WIREGUARD_ROUTE6];
+        for (const round of [1, 2]) {
+          await succeed(...all.map((object) => set(object)));
+          for (const object of all) await assertIs(object);
+          const found = (await kernel.readState(OWNERSHIP)).objects;
+          const peers = [...found.values()].filter(({ kind }) => kind === 'wireguard-peer');
+          assert.equal(peers.length, WIREGUARD_PEERS.length, `round ${round}`);
+        }
+      });
+
+      it('key, port and MTU change in place, with all peers and routes kept', async () => {
+        await succeed(set(WIREGUARD_PEER), set(WIREGUARD_ROUTE));
+        const publicKey = wireguardPublicKey(WIREGUARD_OTHER_KEY);
+        const other = { ...WIREGUARD, publicKey, listenPort: 51_830, mtu: 1300 as OverlayMtu };
+        await succeed(set(other, await actual(objectKey(WIREGUARD))));
+        for (const object of [other, WIREGUARD_PEER, WIREGUARD_ROUTE]) await assertIs(object);
+      });
+
+      it('a key that no secret belongs to is rejected', async () => {
+        const unknown = { ...WIREGUARD, publicKey: WIREGUARD_PEER.publicKey };
+        // The model has no secrets.
+        if (host.hasSecrets) assert.equal(await errnoOf(set(unknown)), 'ENOKEY');
+        await assertIs(WIREGUARD);
+      });
+
+      it('a peer: replaced, removed, removed again', async () => {
+        await succeed(set(WIREGUARD_PEER));
+        for (const change of [
+          { endpoint: '192.0.2.9:51821' },
+          { endpoint: '[2001:db8::9]:51820' },
+          { allowedIps: '10.5.2.0/24 10.5.9.0/24' },
+          { keepaliveSec: 25 },
+          { pskId: '' },
+        ]) {
+          const other = { ...WIREGUARD_PEER, ...change };
+          await succeed(set(other));
+          await assertIs(other);
+        }
+        for (const round of [1, 2]) {
+          await succeed(remove(WIREGUARD_PEER));
+          assert.equal(await actual(objectKey(WIREGUARD_PEER)), undefined, `round ${round}`);
+        }
+      });
+
+      it('allowed IPs go to the peer that got them last, and the other is drift', async () => {
+        const second = { ...WIREGUARD_PEER, publicKey: wireguardPublicKey(Buffer.alloc(32, 7)) };
+        await succeed(set(WIREGUARD_PEER), set(second));
+        await assertIs(second);
+        const found = await actual(objectKey(WIREGUARD_PEER));
+        assert.equal(found && describeDrift(WIREGUARD_PEER, found), 'allowedIps  instead of 10.5.2.0/24');
+      });
+
+      it('takes 500 peers in one go and reads them back', async () => {
+        const peers = Array.from({ length: 500 }, (_, index) => ({
+          ...WIREGUARD_PEER,
+          publicKey: Buffer.alloc(32, `peer ${index} `).toString('base64'),
+          allowedIps: `10.6.${index >> 8}.${index & 255}/32 10.7.${index >> 8}.${index & 255}/32`,
+        }));
+        await succeed(...peers.map((peer) => set(peer)));
+        const { objects } = await kernel.readState(OWNERSHIP);
+        assert.ok(peers.every((peer) => sameObject(peer, objects.get(objectKey(peer))!)));
+      });
+
+      it('removed, it is gone with its peers; removed again', async () => {
+        await succeed(set(WIREGUARD_PEER));
+        for (const round of [1, 2]) {
+          await succeed(remove(WIREGUARD));
+          const found = (await kernel.readState(OWNERSHIP)).objects;
+          const left = [WIREGUARD, WIREGUARD_PEER].filter((object) => found.has(objectKey(object)));
+          assert.deepEqual(left, [], `round ${round}`);
+        }
+      });
+
+      it('without the device: a peer fails with ENODEV, its removal succeeds', async () => {
+        await succeed(remove(WIREGUARD));
+        assert.equal(await errnoOf(set(WIREGUARD_PEER)), 'ENODEV');
+        await succeed(remove(WIREGUARD_PEER));
+      });
+
+      it('deleted by another process, it is gone with its peers; set re-creates it', async () => {
+        await succeed(set(WIREGUARD_PEER));
+        actor.deleteLink(TUN);
+        await assertAbsent(WIREGUARD);
+        await assertAbsent(WIREGUARD_PEER);
+        await succeed(set(WIREGUARD), set(WIREGUARD_PEER));
+        for (const object of [WIREGUARD, WIREGUARD_PEER]) await assertIs(object);
+      });
+
+      it('down, or with another MTU, it is drift; set repairs it', async () => {
+        actor.setLink(TUN, { isUp: false, mtu: 1290 });
+        const found = await actual(objectKey(WIREGUARD));
+        assert.equal(found && describeDrift(WIREGUARD, found), `down, mtu 1290 instead of ${WIREGUARD.mtu}`);
+        await succeed(set(WIREGUARD, found));
+        await assertIs(WIREGUARD);
+      });
+    });
 
     describe('changes by another process', () => {
       beforeEach(async () => {

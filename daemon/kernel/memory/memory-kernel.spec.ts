@@ -35,7 +35,8 @@ function openMemoryFixture(): KernelFixture {
   tables.addLink({ name: UNDERLAY });
   tables.setAddress(UNDERLAY, '192.0.2.1/24' as Cidr);
   tables.setAddress(UNDERLAY, '2001:db8::1/64' as Cidr);
-  return { kernel, actor: externalActor(tables), hasFou: true, hasIpip: true, close: () => kernel.close() };
+  const ours = { hasFou: true, hasIpip: true, hasSecrets: false };
+  return { kernel, actor: externalActor(tables), ...ours, close: () => kernel.close() };
 }
 
 function externalActor(tables: MemoryTables): ExternalActor {

@@ -25,6 +25,8 @@ import { renderTables } from './memory-text.ts';
 import { KernelReadError, type Outcome } from '../netlink/outcome.ts';
 import { MemoryPacketPath } from './memory-packet-path.ts';
 import { type DescriptorStore, PathTable } from '../path-table.ts';
+import type { WireguardDeviceMessage } from '../wireguard/wireguard-model.ts';
+import { EndpointMemory } from '../wireguard/wireguard-objects.ts';
 import { readInterfaces, readRoutes, readState } from '../state-reader.ts';
 import { describeNeighbourChange, RouteChanges } from '../table-notifications.ts';
 
@@ -40,6 +42,8 @@ export interface MemoryKernelOptions {
   readonly hasVxlan?: boolean;
   /** False: the kernel rejects every IP-in-UDP device with EOPNOTSUPP. Default true. */
   readonly hasFou?: boolean;
+  /** False: neither kernel nor a program makes WireGuard devices. Default true. */
+  readonly hasWireguard?: boolean;
   /** False: the kernel rejects every IP-in-IP device with EOPNOTSUPP. Default true. */
   readonly hasIpip?: boolean;
   readonly descriptorStore?: DescriptorStore;
@@ -66,21 +70,14 @@ export class MemoryKernel implements Kernel {
 
   constructor(options: MemoryKernelOptions = {}) {
     const { hasPacketPath = true, hasVxlan = true, hasFou = true, hasIpip = true, descriptorStore } = options;
+    const { hasWireguard = true } = options;
     const packetPath = hasPacketPath ? this.packetPath : undefined;
     const path = new PathTable({ packetPath, descriptorStore });
     const { tables, firewall, commands, external, sysctls, featuresOff } = this;
-    this.#state = {
-      tables,
-      firewall,
-      commands,
-      external,
-      sysctls,
-      featuresOff,
-      path,
-      hasVxlan,
-      hasFou,
-      hasIpip,
-    };
+    const can = { hasVxlan, hasFou, hasIpip, hasWireguard };
+    const endpoints = new EndpointMemory();
+    const parts = { tables, firewall, commands, external, sysctls, featuresOff, path, endpoints };
+    this.#state = { ...parts, ...can };
     tables.onEvent = (event) => this.#onEvent(event);
     firewall.onNotification = (notification) => this.#emit(notification);
   }
@@ -162,6 +159,10 @@ export class MemoryKernel implements Kernel {
 
   readFeature(dev: string, name: string): Promise<boolean | undefined> {
     return Promise.resolve(this.tables.link(dev) && !this.featuresOff.has(`${dev} ${name}`));
+  }
+
+  readWireguard(name: string): Promise<WireguardDeviceMessage | undefined> {
+    return Promise.resolve(this.tables.wireguards.read(name));
   }
 
   apply(steps: readonly Step[]): Promise<readonly StepResult[]> {

@@ -9,6 +9,7 @@ import type {
   RouteObject,
   TunLink,
   VxlanLink,
+  WireguardLink,
 } from '../../../backends/kernel-state.ts';
 import { describeDrift } from '../actual-state.ts';
 import { ROUTE_PROTOCOL, type Step } from '../kernel.ts';
@@ -19,7 +20,8 @@ import { reject } from './memory-outcome.ts';
 import type { MemoryTables } from './memory-tables.ts';
 import { hasPort } from '../fou-ports.ts';
 import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from '../message-objects.ts';
-import { RTN_BLACKHOLE } from '../netlink/constants.ts';
+import type { EndpointMemory } from '../wireguard/wireguard-objects.ts';
+import { RTN_BLACKHOLE, WIREGUARD_KIND } from '../netlink/constants.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
 import { NOT_FOUND, gatewayOf, type TableObject } from '../netlink-steps.ts';
 import { formerName } from '../netlink-apply.ts';
@@ -37,6 +39,8 @@ export interface MemoryState {
   readonly path: PathTable;
   readonly hasVxlan: boolean;
   readonly hasFou: boolean;
+  readonly hasWireguard: boolean;
+  readonly endpoints: EndpointMemory;
   readonly hasIpip: boolean;
 }
 
@@ -53,6 +57,12 @@ export function performStep(state: MemoryState, step: Step): Outcome {
   }
   if (object.kind === 'feature') return setFeature(state, action, object);
   if (object.kind === 'tunnel') return path.applyPathRoute(step.action, object, tables.link(object.dev));
+  if (object.kind === 'wireguard-peer') {
+    const { wireguards } = tables;
+    const outcome = action === 'set' ? wireguards.setPeer(object) : wireguards.removePeer(object);
+    if (outcome.status === 'done') state.endpoints.record({ action, object });
+    return outcome.status === 'rejected' && action === 'remove' ? DONE : outcome;
+  }
   if (object.kind === 'link') {
     if (step.action === 'remove') return removeLink(tables, path, object);
     const from = formerName(step);
@@ -64,6 +74,7 @@ export function performStep(state: MemoryState, step: Step): Outcome {
     if (object.type === 'tun') return setTun(tables, path, object);
     if (object.type === 'fou')
       return state.hasFou ? setFou(tables, object) : reject('EOPNOTSUPP', 'this kernel has no FOU');
+    if (object.type === 'wireguard') return setWireguard(state, object);
     if (object.type === 'ipip')
       return state.hasIpip ? setIpip(tables, object) : reject('EOPNOTSUPP', 'Unknown device type');
     if (!hasVxlan) return reject('EOPNOTSUPP', 'Unknown device type');
@@ -195,6 +206,16 @@ function setVxlan(tables: MemoryTables, link: VxlanLink): Outcome {
   const mtu = Math.min(link.mtu, largestMtu);
   const made = tables.addLink({ name: link.name, kind: 'vxlan', ...change, mtu });
   return mtu === link.mtu ? made : reject('EINVAL', `MTU ${link.mtu} is above ${largestMtu}`);
+}
+
+function setWireguard({ tables, hasWireguard }: MemoryState, link: WireguardLink): Outcome {
+  const current = tables.link(link.name);
+  if (current === undefined && !hasWireguard) return reject('EOPNOTSUPP', 'Unknown device type');
+  if (current !== undefined && tables.wireguards.read(link.name) === undefined) return reject('EEXIST');
+  tables.wireguards.setDevice(link);
+  const change = { mtu: link.mtu, isUp: true, txQueueLength: 0 };
+  if (current !== undefined) return tables.changeLink(link.name, change);
+  return tables.addLink({ name: link.name, kind: WIREGUARD_KIND, ...change });
 }
 
 function setRoute(tables: MemoryTables, route: RouteObject): Outcome {

@@ -15,6 +15,8 @@ import { DONE, type Outcome } from '../netlink/outcome.ts';
 import type { RouteMessage } from '../netlink/route.ts';
 import { MemoryNeighbours } from './memory-neighbours.ts';
 import { isIpv4, reject } from './memory-outcome.ts';
+import type { WireguardDeviceMessage } from '../wireguard/wireguard-model.ts';
+import { MemoryWireguard } from './memory-wireguard.ts';
 import { type MemoryRoute, MemoryRoutes } from './memory-routes.ts';
 
 /** What a listener of the kernel's multicast groups would receive. */
@@ -31,6 +33,8 @@ export class MemoryTables implements KernelTables {
   onEvent: (event: TableEvent) => void = () => undefined;
   /** Ports of FOU; they outlive devices, and their changes are not notified. */
   ports: readonly FouPort[] = [];
+  /** Peers and keys of WireGuard devices; their changes are not notified. */
+  readonly wireguards = new MemoryWireguard();
   #links = new Map<string, LinkMessage>();
   #addresses: AddressMessage[] = [];
   #nextIndex = 1;
@@ -62,6 +66,10 @@ export class MemoryTables implements KernelTables {
 
   fouPorts(): Promise<readonly FouPort[]> {
     return Promise.resolve(this.ports);
+  }
+
+  wireguard({ name }: Pick<LinkMessage, 'name'>): Promise<WireguardDeviceMessage | undefined> {
+    return Promise.resolve(this.wireguards.read(name));
   }
 
   routes(family: 4 | 6): Promise<readonly RouteMessage[]> {
@@ -146,6 +154,7 @@ export class MemoryTables implements KernelTables {
     this.#onDown(link);
     this.#addresses = this.#addresses.filter(({ index }) => index !== link.index);
     this.#neighbours.dropFdb(link.index);
+    this.wireguards.removeDevice(name);
     this.#links.delete(name);
     this.#emitInterface(name);
     return DONE;

@@ -1,4 +1,5 @@
 // The model's tables as text, for golden tests and for people.
+import { formatEndpoint } from '../../../lib/endpoint.ts';
 import type { PacketPath } from '../../../native/packet-path.ts';
 import type { MemoryState } from './memory-steps.ts';
 import type { MemoryTables } from './memory-tables.ts';
@@ -37,10 +38,17 @@ async function renderDevice(tables: MemoryTables, link: LinkMessage): Promise<re
     lines.push(`neigh ${address} dev ${name} lladdr ${mac} permanent`);
   for (const { address, prefixLength } of await tables.addresses(index))
     lines.push(`addr ${address}/${prefixLength} dev ${name}`);
+  for (const peer of tables.wireguards.read(name)?.peers ?? [])
+    lines.push(
+      `wg ${peer.publicKey} dev ${name} endpoint ${peer.endpoint && formatEndpoint(peer.endpoint)} allowed-ips ${peer.allowedIps.join(' ')}`,
+    );
   return lines;
 }
 
-function renderTunnel(tables: MemoryTables, { mac, vxlan }: LinkMessage): string {
+function renderTunnel(tables: MemoryTables, { mac, name, vxlan }: LinkMessage): string {
+  const wireguard = tables.wireguards.read(name);
+  if (wireguard !== undefined)
+    return ` public-key ${wireguard.publicKey} listen-port ${wireguard.listenPort}`;
   if (vxlan === undefined) return '';
   const { vni, local, port, learning, gbp, parentIndex } = vxlan;
   const settings = `address ${mac} id ${vni} local ${local} dev ${tables.nameOf(parentIndex)} dstport ${port}`;

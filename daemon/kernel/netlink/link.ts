@@ -14,7 +14,9 @@ import {
   IFLA_LINKINFO,
   IFLA_MTU,
   IFLA_TXQLEN,
+  NLM_F_CREATE,
   NLM_F_DUMP,
+  NLM_F_EXCL,
   RTEXT_FILTER_SKIP_STATS,
   RTM_DELLINK,
   RTM_GETLINK,
@@ -63,7 +65,7 @@ export type LinkSelector = { readonly name: string } | { readonly index: number 
 /** Settings of any device that change in place; what is left out is not sent. */
 export interface LinkChange {
   /** In packets. */
-  readonly txQueueLength: number;
+  readonly txQueueLength?: number;
   /** In bytes. */
   readonly mtu?: number;
   readonly mac?: MacAddress;
@@ -82,6 +84,13 @@ export function encodeLinkGet(writer: MessageWriter, selector: LinkSelector): vo
   writer.attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 }
 
+/** RTM_NEWLINK: creates a device of `kind` with its defaults, down. */
+export function encodeLinkCreate(writer: MessageWriter, name: string, kind: string): void {
+  beginLink(writer, { index: 0, flags: NLM_F_CREATE | NLM_F_EXCL });
+  writer.attributeText(IFLA_IFNAME, name);
+  writer.nested(IFLA_LINKINFO, () => writer.attributeText(IFLA_INFO_KIND, kind));
+}
+
 /** RTM_NEWLINK: sets the MTU of a device, and the device up. */
 export function encodeLinkMtu(writer: MessageWriter, index: number, mtu: number): void {
   beginLink(writer, { index, ...LINK_UP });
@@ -92,7 +101,7 @@ export function encodeLinkMtu(writer: MessageWriter, index: number, mtu: number)
 export function encodeLinkChange(writer: MessageWriter, index: number, change: LinkChange): void {
   const { txQueueLength, mtu, mac } = change;
   beginLink(writer, { index, ...LINK_UP });
-  writer.attributeU32(IFLA_TXQLEN, txQueueLength);
+  if (txQueueLength !== undefined) writer.attributeU32(IFLA_TXQLEN, txQueueLength);
   if (mtu !== undefined) writer.attributeU32(IFLA_MTU, mtu);
   if (mac !== undefined) writer.attributeMac(IFLA_ADDRESS, mac);
 }

@@ -107,16 +107,16 @@ export class MessageWriter {
     this.#buffer.write(text, this.#attribute(type, length + 1));
   }
 
-  attributeBytes(type: number, bytes: Uint8Array): void {
-    this.#buffer.set(bytes, this.#attribute(type, bytes.length));
-  }
-
   attributeMac(type: number, mac: MacAddress): void {
     encodeMac(this.#buffer, this.#attribute(type, 6), mac);
   }
 
   attributeIp(type: number, address: IpAddress): void {
     encodeIp(this.#buffer, this.#attribute(type, address.includes(':') ? 16 : 4), address);
+  }
+
+  attributeBytes(type: number, bytes: Uint8Array): void {
+    this.#buffer.set(bytes, this.#attribute(type, bytes.length));
   }
 
   /** The attributes that `write` adds become the content of attribute `type` (NLA_F_NESTED). */
@@ -217,6 +217,16 @@ export class AttributeTable {
 
   u32(type: number): number {
     return this.lengthOf(type) >= 4 ? this.#buffer.readUInt32LE(this.at(type)) : 0;
+  }
+
+  /** Of a number beyond 2^53 the low bits are lost. */
+  u64(type: number): number {
+    return this.lengthOf(type) >= 8 ? Number(this.#buffer.readBigUInt64LE(this.at(type))) : 0;
+  }
+
+  /** A copy of the payload; empty if absent. */
+  bytes(type: number): Buffer {
+    return Buffer.from(this.#buffer.subarray(this.at(type), this.at(type) + this.lengthOf(type)));
   }
 
   /** In network byte order (__be16). */

@@ -50,6 +50,7 @@ const KINDS: readonly KernelObjectKind[] = [
   'neighbour',
   'fdb',
   'tunnel',
+  'wireguard-peer',
   'route',
   'command',
   'cloud-route',
