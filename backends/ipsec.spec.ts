@@ -46,6 +46,12 @@ describe('ipsec', () => {
     assert.match(text, /ike 203\.0\.113\.5-10\.5\.1\.0/);
   });
 
+  it('cannot be used where only a lease names it, as the key is missing', () =>
+    assert.throws(
+      () => backend.attributes(network('4', { ...IPSEC, psk: undefined }), host()),
+      /without a key: the network config in force has no PSK/,
+    ));
+
   it('publishes its type and address; leaves 77 bytes, in UDP 85; is refused with IPv6', () => {
     assert.deepEqual(backend.attributes(config, host()), { backendType: 'ipsec', publicIp: '10.9.0.1' });
     assert.equal(backend.mtu(config, host()), 1423);

@@ -21,6 +21,9 @@ export const ipsecBackend: Backend = {
   attributes(config, host) {
     if (familiesOf(config).includes(6))
       throw new BackendError('Cannot use ipsec with IPv6: it carries IPv4 alone; set EnableIPv6 to false');
+    // Of a transport that only leases name, as halfway through a migration.
+    if (ipsecConfigOf(config).psk === undefined)
+      throw new BackendError('Cannot use ipsec without a key: the network config in force has no PSK');
     requireInterfaceAddress(host, 4);
     return { backendType: 'ipsec', publicIp: requirePublicIp(host, 4) as Ipv4 };
   },

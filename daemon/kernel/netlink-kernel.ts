@@ -125,7 +125,9 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
       };
       startReader({ ownership, onNotification });
       // Any state may have changed: it is read again.
-      onCharonGone = () => onEach({ kind: 'interfaces', names: [] });
+      const onIpsecChanged = (): void => onEach({ kind: 'interfaces', names: [] });
+      onCharonGone = onIpsecChanged;
+      if (hasNotifications) policies.subscribe(onIpsecChanged);
       firewall?.subscribe(onNotification);
     },
     close: () => {

@@ -64,12 +64,13 @@ export function derivePeerFor(
   return beside.length === 0 ? state : { ...state, objects: [...state.objects, ...beside] };
 }
 
-const NOTHING: PeerState = { mode: 'none', objects: [] };
 /** Whether packets to the peer take the transport because of the object. */
 function isRouting(object: KernelObject): boolean {
   const { kind } = object;
   return kind === 'route' || kind === 'command' || (kind === 'policy' && object.direction === 'out');
 }
+
+const NOTHING: PeerState = { mode: 'none', objects: [] };
 
 /**
  * What leads to `peer` by the transport of `context`, whatever it announces. An error costs that

@@ -128,7 +128,9 @@ export class Executor {
       return { kind: 'link-replaced', step, message };
     }
     this.#replaceLinks.delete(key);
-    const owner = batch.view.desired.ownerOf(key);
+    // A peer that came back meanwhile has not failed: its former removal has.
+    const isFormer = step.action === 'remove' && step.object.kind === 'command';
+    const owner = isFormer ? undefined : batch.view.desired.ownerOf(key);
     if (batch.failed.has(owner ?? key)) return { kind: 'failed-too', step };
     batch.failed.add(owner ?? key);
     return { kind: 'failed', step, owner, errno, message };

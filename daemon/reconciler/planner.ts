@@ -25,7 +25,8 @@ export function plan(view: KnownView, { replaceLinks, keys }: PlanOptions): Step
     foreignLinks: cached.foreignLinks,
     replaceLinks,
     isDeferred: (object, key) =>
-      (!desired.objects.has(key) && !isRemovable(object)) || mustWait(view, object, key),
+      (!desired.objects.has(key) && (!isRemovable(object) || isReplacementMissing(view, object))) ||
+      mustWait(view, object, key),
     ...(keys && { keys }),
   });
 }
@@ -47,6 +48,29 @@ export function obsoleteRules({ desired, cached }: KnownView, batch: readonly St
   const isObsolete = ([key, { kind }]: readonly [ObjectKey, KernelObject]): boolean =>
     kind === 'firewall' && !desired.objects.has(key);
   return [...cached.objects].filter(isObsolete).map(([key]) => key);
+}
+
+/** Unwanted routes and commands whose removal waited for `batch`, which sets what replaces them. */
+export function obsoleteLeads({ desired, cached }: KnownView, batch: readonly Step[]): readonly ObjectKey[] {
+  const keys = batch.flatMap(({ action, object }) => (action === 'set' ? replacedBy(object) : []));
+  return keys.filter((key) => cached.objects.has(key) && !desired.objects.has(key));
+}
+
+/** Keys of the other kinds of objects that lead to the same subnet as `object`. */
+function replacedBy(object: KernelObject): readonly ObjectKey[] {
+  if (object.kind === 'command') return [`route ${object.subject}`];
+  return object.kind === 'route' ? [`command ${object.destination}`] : [];
+}
+
+/**
+ * Whether what is to lead to the subnet instead of the unwanted `object` is not in place. A route
+ * replaces a route in one step; a command may fail, and take time.
+ */
+function isReplacementMissing({ desired, cached }: KnownView, object: KernelObject): boolean {
+  return replacedBy(object).some((key) => {
+    const want = desired.objects.get(key);
+    return want !== undefined && !isInSync(want, cached.objects.get(key));
+  });
 }
 
 /** Whether the device `name` is wanted and not usable yet, and its next try is not due. */

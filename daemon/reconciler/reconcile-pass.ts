@@ -11,7 +11,7 @@ import type { CachedState } from './cache/cached-state.ts';
 import type { ResyncReason } from './status/counters.ts';
 import type { Owner } from './desired-state.ts';
 import { findDrift, isAsDesired } from './drift-detector.ts';
-import { firstBatch, obsoleteRules, plan } from './planner.ts';
+import { firstBatch, obsoleteLeads, obsoleteRules, plan } from './planner.ts';
 import { readRequestOf, wantedSettings } from './cache/read-request.ts';
 import type { ReconcilerParts } from './reconciler-parts.ts';
 import type { StepOutcome } from './step-outcome.ts';
@@ -171,7 +171,7 @@ export class ReconcilePass {
     const keys = batch.map(({ object }) => objectKey(object));
     this.#markStale(keys);
     this.onChanged(changed);
-    queue.add(obsoleteRules(view, batch));
+    queue.add([...obsoleteRules(view, batch), ...obsoleteLeads(view, batch)]);
     status.checkRepairs(this.#view(), keys);
     const isMissing = outcomes.some(({ kind }) => kind === 'device-missing');
     if (isMissing || batch.some(({ object }) => object.kind === 'link'))

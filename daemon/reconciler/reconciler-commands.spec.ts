@@ -1,7 +1,8 @@
 // The reconciler and commands of the backend extension.
 import assert from 'node:assert/strict';
 import type { PeerState } from '../../backends/backend.ts';
-import type { CommandObject } from '../../backends/kernel-state.ts';
+import { cidr, ip4 } from '../../backends/fixture.ts';
+import type { CommandObject, RouteObject } from '../../backends/kernel-state.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { newKernel, type CountingKernel } from '../../test/support/reconciler-host.ts';
 import { Reconciler } from './reconciler.ts';
@@ -66,6 +67,41 @@ describe('the reconciler of commands', () => {
     assert.equal(reconciler.summary().host.state, 'in-sync');
     await clock.advance(60_000);
     assert.equal(reconciler.peerStatus(KEY)?.state, 'in-sync');
+  });
+
+  const route: RouteObject = {
+    kind: 'route',
+    destination: cidr('10.5.2.0/24'),
+    gateway: ip4('10.9.0.2'),
+    dev: 'eth0',
+    isOnLink: true,
+  };
+  const hasRoute = async () => {
+    const networks = [{ network: cidr('10.5.0.0/16'), subnetLength: 0 }];
+    const { objects } = await kernel.inspect({ ...OWNERSHIP, networks });
+    return objects.has('route 10.5.2.0/24');
+  };
+
+  it('keeps a route until the command in its place has succeeded, and the reverse', async () => {
+    const networks = [{ network: cidr('10.5.0.0/16'), subnetLength: 0 }];
+    reconciler.setHost({ ...OWNERSHIP, networks }, [command('host')]);
+    await start({ mode: 'direct', objects: [route] });
+    reconciler.setHost({ ...OWNERSHIP, networks }, [command('host')]);
+    await clock.settle();
+    assert.ok(await hasRoute());
+    kernel.injectFault('command 10.5.2.0/24', 'EPERM', 1);
+    reconciler.setPeer(KEY, peer());
+    await clock.settle();
+    assert.ok(await hasRoute());
+    await clock.advance(60_000);
+    assert.deepEqual([await hasRoute(), reconciler.peerStatus(KEY)?.state], [false, 'in-sync']);
+    kernel.injectFault('route 10.5.2.0/24', 'EPERM', 1);
+    kernel.commands.runs.length = 0;
+    reconciler.setPeer(KEY, { mode: 'direct', objects: [route] });
+    await clock.settle();
+    assert.deepEqual(kernel.commands.runs, []);
+    await clock.advance(60_000);
+    assert.deepEqual([await hasRoute(), kernel.commands.runs], [true, ['remove 10.5.2.0/24']]);
   });
 
   it('runs it again for a peer that comes back after its removal failed', async () => {

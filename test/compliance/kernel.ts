@@ -9,6 +9,7 @@ import {
   type FdbObject,
   type FouLink,
   type IpipLink,
+  type PolicyObject,
   type KernelObject,
   type NeighbourObject,
   type ObjectKey,
@@ -223,6 +224,15 @@ const IPIP_LINK: IpipLink = {
   local: ip('192.0.2.1'),
   parent: UNDERLAY,
   mtu: 1480 as OverlayMtu,
+};
+const POLICY: PolicyObject = {
+  kind: 'policy',
+  direction: 'out',
+  source: cidr('10.5.1.0/24'),
+  destination: cidr('10.5.2.0/24'),
+  tunnelSource: ip('192.0.2.1'),
+  tunnelDestination: ip('192.0.2.2'),
+  isOptional: false,
 };
 const FOU_CASES = [
   { what: 'IPv4', link: FOU_LINK, route: FOU_ROUTE },
@@ -711,6 +721,34 @@ export function describeKernel(name: string, open: () => KernelFixture): void {
         assert.equal(await errnoOf(set(TUN_LINK)), 'EEXIST');
         await succeed(remove(vxlan), set(TUN_LINK));
         await assertIs(TUN_LINK);
+      });
+    });
+
+    describe('policies of IPsec', () => {
+      const POLICIES = (['out', 'in', 'fwd'] as const).map((direction) => ({ ...POLICY, direction }));
+      const policies = async () => {
+        const { objects } = await kernel.readState({ ...OWNERSHIP, hasIpsec: true });
+        return POLICIES.map((policy) => objects.get(objectKey(policy)));
+      };
+
+      it('are as they were set, also when set again, and gone when removed twice', async () => {
+        for (let times = 0; times < 2; times++) {
+          await succeed(...POLICIES.map((policy) => set(policy)));
+          assert.deepEqual(await policies(), POLICIES);
+        }
+        for (let times = 0; times < 2; times++) await succeed(...POLICIES.map((policy) => remove(policy)));
+        assert.deepEqual(await policies(), [undefined, undefined, undefined]);
+      });
+
+      it('change in place: another tunnel, packets without IPsec', async () => {
+        const others = POLICIES.map((policy) => ({
+          ...policy,
+          tunnelDestination: ip('192.0.2.9'),
+          isOptional: policy.direction !== 'out',
+        }));
+        await succeed(...[...POLICIES, ...others].map((policy) => set(policy)));
+        assert.deepEqual(await policies(), others);
+        await succeed(...others.map((policy) => remove(policy)));
       });
     });
 

@@ -3,26 +3,40 @@
 import type { PolicyObject } from '../../../backends/kernel-state.ts';
 import type { ActualObject } from '../actual-state.ts';
 import { NetlinkClient, type NetlinkClientOptions } from '../netlink/netlink-client.ts';
-import type { Outcome } from '../netlink/outcome.ts';
-import { DONE } from '../netlink/outcome.ts';
+import { DONE, type Outcome } from '../netlink/outcome.ts';
+import type { NetlinkSocket } from '../netlink/socket.ts';
 import {
   decodePolicy,
   encodePolicyDelete,
   encodePolicyDump,
   encodePolicyUpdate,
   NETLINK_XFRM,
+  XFRMNLGRP_POLICY,
   type XfrmPolicy,
 } from '../netlink/xfrm.ts';
 
 /** flannel's, of all policies and SAs. */
 const REQUEST_ID = 11;
+const DATAGRAM_BYTES = 16 * 1024;
+/** A notification that is lost follows one that was read, which is enough. */
+const RECEIVE_BYTES = 256 * 1024;
 
 export class XfrmPolicies {
   readonly #options: NetlinkClientOptions;
   #client: NetlinkClient | undefined;
+  #notifications: NetlinkSocket | undefined;
+  #onChange: (() => void) | undefined;
 
   constructor(options: NetlinkClientOptions) {
     this.#options = options;
+  }
+
+  /**
+   * Calls `onChange` when any policy changed, from the first {@link apply} on: without its policy a
+   * packet leaves in the clear.
+   */
+  subscribe(onChange: () => void): void {
+    this.#onChange = onChange;
   }
 
   /** @throws KernelReadError */
@@ -32,6 +46,7 @@ export class XfrmPolicies {
   }
 
   async apply(action: 'set' | 'remove', object: PolicyObject): Promise<Outcome> {
+    this.#listen();
     const [outcome] = await this.#open().send([
       (writer) =>
         action === 'set'
@@ -44,6 +59,21 @@ export class XfrmPolicies {
 
   close(): void {
     this.#client?.close();
+    this.#notifications?.close();
+  }
+
+  #listen(): void {
+    const onChange = this.#onChange;
+    if (onChange === undefined) return;
+    this.#notifications ??= this.#options.openSocket(
+      {
+        protocol: NETLINK_XFRM,
+        datagramBytes: DATAGRAM_BYTES,
+        receiveBytes: RECEIVE_BYTES,
+        groups: [XFRMNLGRP_POLICY],
+      },
+      { onDatagram: onChange, onError: onChange },
+    );
   }
 
   #open(): NetlinkClient {

@@ -6,6 +6,8 @@ import { AF_INET, NLM_F_DUMP } from './constants.ts';
 import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
 
 export const NETLINK_XFRM = 6;
+/** Multicast group of changed policies. */
+export const XFRMNLGRP_POLICY = 4;
 
 const XFRM_MSG_DELPOLICY = 0x14;
 const XFRM_MSG_GETPOLICY = 0x15;
