@@ -69,7 +69,9 @@ export async function wgPeers(lab: Lab, host: string, device = 'flannel-wg'): Pr
 
 /** Runs `wg` on a host. */
 export function wg(lab: Lab, host: string, args: readonly string[], input?: string): Promise<string> {
-  const script = `mount --bind /run/weft-lab/${host}/wireguard /run/wireguard && exec wg "$@"`;
+  // Standard input is a socket, which wg cannot open by name.
+  const run = input === undefined ? 'exec wg "$@"' : 'cat | wg "$@"';
+  const script = `mount --bind /run/weft-lab/${host}/wireguard /run/wireguard && ${run}`;
   return lab.check(host, ['sh', '-c', script, 'sh', ...args], input === undefined ? {} : { input });
 }
 
