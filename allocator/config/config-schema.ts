@@ -193,6 +193,15 @@ const backendProperties = {
   Name: { title: 'Network name', description: WINDOWS_ONLY, deprecated: true },
 } as const;
 
+/** The field that two backends have, each with bounds of its own. */
+const anyPsk = {
+  title: 'Pre-shared key',
+  description:
+    'Key that all hosts share. ipsec: needed, 96 characters or more. wireguard: beside the key of each host, 32 bytes in base64.',
+  type: ['string', 'null'],
+  writeOnly: true,
+} as const;
+
 /** Fields of the backend vxlan. */
 const vxlanProperties = {
   VNI: true,
@@ -322,7 +331,7 @@ const properties = {
     description:
       'How packets get from host to host, with its settings. Left out: vxlan with all defaults, but write it out where flannel nodes share the network, as they take udp.',
     type: 'object',
-    properties: { ...backendProperties, ...wireguardProperties },
+    properties: { ...backendProperties, ...wireguardProperties, PSK: anyPsk },
     required: ['Type'],
     additionalProperties: false,
     oneOf: [
@@ -332,13 +341,23 @@ const properties = {
       },
       { properties: { Type: { const: 'udp' }, MTU: true, ...udpProperties }, additionalProperties: false },
       {
-        properties: { ...admit(wireguardProperties), Type: { const: 'wireguard' }, MTU: wireguardMtu },
+        properties: {
+          ...admit(wireguardProperties),
+          PSK: wireguardProperties.PSK,
+          Type: { const: 'wireguard' },
+          MTU: wireguardMtu,
+        },
         additionalProperties: false,
       },
       { properties: { Type: { enum: ['host-gw', 'alloc'] } }, additionalProperties: false },
       { properties: { Type: { const: 'ipip' }, DirectRouting: true }, additionalProperties: false },
       {
-        properties: { Type: { const: 'ipsec' }, PSK: true, UDPEncap: true, ESPProposal: true },
+        properties: {
+          Type: { const: 'ipsec' },
+          PSK: backendProperties.PSK,
+          UDPEncap: true,
+          ESPProposal: true,
+        },
         required: ['PSK'],
         additionalProperties: false,
       },
