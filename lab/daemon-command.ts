@@ -41,14 +41,23 @@ export function wireguardFolderOf(host: string): string {
 /** The path that programs of WireGuard have compiled in. */
 export const WIREGUARD_SOCKETS = '/run/wireguard';
 
-const WITH_SOCKETS = `mount --bind "$0" ${WIREGUARD_SOCKETS} && exec "$@"`;
+/** Without the right to mount, only programs of WireGuard lack anything. */
+const WITH_SOCKETS = `mount --bind "$0" ${WIREGUARD_SOCKETS} 2>/dev/null; exec "$@"`;
 
 export function daemonCommand({ name, isInUserspace }: HostPlan, flags: readonly string[]): string[] {
   const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];
   const socket = ['--control-socket', controlSocketOf(name)];
   const files = ['--etcd-endpoints', ETCD_URL, '--subnet-file', subnetFileOf(name), ...socket];
   const key = `WIREGUARD_KEY_FILE=${INSIDE}/${name}/wgkey`;
-  const node = ['sh', '-c', WITH_SOCKETS, wireguardFolderOf(name), 'env', key, `WEFT_NODE=${process.execPath}`];
+  const node = [
+    'sh',
+    '-c',
+    WITH_SOCKETS,
+    wireguardFolderOf(name),
+    'env',
+    key,
+    `WEFT_NODE=${process.execPath}`,
+  ];
   const mode = isInUserspace ? ['--userspace=true'] : [];
   return [...node, weftProgram(), 'daemon', ...files, ...health, ...mode, ...flags];
 }

@@ -470,6 +470,15 @@ describe('parseNetworkConfig', () => {
         assert.deepEqual(outline(errors), [`error ${path}`]);
       });
 
+    for (const type of ['frobnicate'])
+      it(`the backend ${type}, naming what there is, and keeps its secrets`, () => {
+        const issues = refuse(backend(`"Type":"${type}","PSK":"topsecret","Port":"x"`));
+        assert.deepEqual(outline(issues), ['error /Backend/Type']);
+        const line = issues.map(formatConfigIssue).join('');
+        assert.ok(line.includes('must be vxlan, host-gw, udp, wireguard, alloc'), line);
+        assert.ok(!line.includes('topsecret'));
+      });
+
     it('never shows a secret, whatever is wrong with it', () => {
       const short = refuse(backend('"Type":"ipsec","PSK":"topsecret"'));
       assert.deepEqual(outline(short), ['error /Backend/PSK']);

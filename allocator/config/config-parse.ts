@@ -1,12 +1,11 @@
 // Makes a NetworkConfig of the config document's text: JSON, fields, backend, ranges, then frozen.
 // Pure, and reports all errors at once. The daemon checks from the leases whether flannel nodes in
 // the same network agree.
-import { Secret } from '../../lib/secret.ts';
-import { fingerprint, parseWireguardKey } from '../../lib/wireguard-key.ts';
 import { didYouMean } from '../../lib/did-you-mean.ts';
 import { ConfigFields, parseDocument, parseFields, warnUnknown } from './config-document.ts';
 import type { ConfigField, UnknownField } from './config-document.ts';
 import { EXTENSION_COMMANDS, parseExtension } from './parse-extension.ts';
+import { parseWireguard } from './parse-wireguard.ts';
 import { parseIpv4Range, parseIpv6Range } from './config-range.ts';
 import {
   allBackendFields,
@@ -28,7 +27,6 @@ import type {
   TencentVpcConfig,
   UdpConfig,
   VxlanConfig,
-  WireguardConfig,
 } from './config.ts';
 
 const TYPES: readonly BackendType[] = [
@@ -49,8 +47,6 @@ const MAX_IPV6_VNI = 9999;
 const IPV6_OVERHEAD_BYTES = { VXLAN: 70, UDP: 48, WireGuard: 80 } as const;
 /** RFC 8200 §5. */
 const MIN_IPV6_MTU_BYTES = 1280;
-/** Two generations of keys live side by side for some seconds. */
-const MIN_ROTATION_SEC = 60;
 
 /** What a document without `Backend` means. */
 export const DEFAULT_BACKEND: VxlanConfig = {
@@ -61,18 +57,6 @@ export const DEFAULT_BACKEND: VxlanConfig = {
   directRouting: false,
   userspace: 'auto',
   txChecksumOffload: 'auto',
-};
-
-/** What a document with the type wireguard and nothing else means. */
-export const DEFAULT_WIREGUARD: WireguardConfig = {
-  type: 'wireguard',
-  pskId: '',
-  listenPort: wireguardOnlyFields.ListenPort.default as number,
-  listenPortV6: wireguardOnlyFields.ListenPortV6.default as number,
-  mode: 'separate',
-  keepaliveSec: 0,
-  keyEpoch: 0,
-  rotateAfterSec: 0,
 };
 
 export type NetworkConfigResult =
@@ -167,8 +151,10 @@ function parseBackend(
   for (const field of unknown) warnUnknownInBackend(field, issues);
   warnOfOtherFields(known, type, issues);
   if (type === 'vxlan') return parseVxlan(fields, isIpv6Enabled);
-  if (type === 'wireguard')
-    return parseWireguard(new ConfigFields(object, known, wireguardBackendFields, issues), isIpv6Enabled);
+  if (type === 'wireguard') {
+    const own: BackendFields = new ConfigFields(object, known, wireguardBackendFields, issues);
+    return parseWireguard(own, parseMtu(own, isIpv6Enabled, 'WireGuard'), isIpv6Enabled);
+  }
   if (type === 'udp')
     return parseUdp(new ConfigFields(object, known, udpBackendFields, issues), isIpv6Enabled);
   if (type === 'ipip') return parseIpip(fields, isIpv6Enabled);
@@ -274,37 +260,6 @@ function parseUdp(fields: BackendFields, isIpv6Enabled: boolean): UdpConfig {
   const mtu = parseMtu(fields, isIpv6Enabled, 'UDP');
   const userspace = fields.booleanOr('Userspace', 'auto');
   return { type: 'udp', port, ...(mtu !== undefined && { mtu }), userspace };
-}
-
-function parseWireguard(fields: BackendFields, isIpv6Enabled: boolean): WireguardConfig {
-  const mtu = parseMtu(fields, isIpv6Enabled, 'WireGuard');
-  const numberOf = (name: keyof typeof wireguardOnlyFields): number =>
-    fields.integer(name) ?? Number(wireguardOnlyFields[name].default);
-  const [listenPort, listenPortV6] = [numberOf('ListenPort'), numberOf('ListenPortV6')];
-  const mode = fields.choice('Mode', ['separate', 'auto', 'ipv4', 'ipv6']) ?? 'separate';
-  if (isIpv6Enabled && mode === 'separate' && listenPort === listenPortV6)
-    fields.error('ListenPortV6', `must differ from ListenPort (${listenPort}): each family has a device`);
-  const rotateAfterSec = numberOf('RotateAfter');
-  return {
-    type: 'wireguard',
-    ...parsePsk(fields),
-    listenPort,
-    listenPortV6,
-    ...(mtu !== undefined && { mtu }),
-    mode,
-    keepaliveSec: numberOf('PersistentKeepaliveInterval'),
-    keyEpoch: numberOf('KeyEpoch'),
-    rotateAfterSec: rotateAfterSec === 0 ? 0 : Math.max(rotateAfterSec, MIN_ROTATION_SEC),
-  };
-}
-
-function parsePsk(fields: BackendFields): Pick<WireguardConfig, 'psk' | 'pskId'> {
-  const text = fields.string('PSK') ?? '';
-  if (text === '') return { pskId: '' };
-  const key = parseWireguardKey(text);
-  if (key !== undefined) return { psk: new Secret(text), pskId: fingerprint(key) };
-  fields.error('PSK', 'must be 32 bytes in base64: make one with openssl rand -base64 32');
-  return { pskId: '' };
 }
 
 function parseIpip(fields: BackendFields, isIpv6Enabled: boolean): IpipConfig {

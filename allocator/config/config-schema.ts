@@ -193,15 +193,6 @@ const backendProperties = {
   Name: { title: 'Network name', description: WINDOWS_ONLY, deprecated: true },
 } as const;
 
-/** The field that two backends have, each with bounds of its own. */
-const anyPsk = {
-  title: 'Pre-shared key',
-  description:
-    'Key that all hosts share. ipsec: needed, 96 characters or more. wireguard: beside the key of each host, 32 bytes in base64.',
-  type: ['string', 'null'],
-  writeOnly: true,
-} as const;
-
 /** Fields of the backend vxlan. */
 const vxlanProperties = {
   VNI: true,
@@ -331,7 +322,8 @@ const properties = {
     description:
       'How packets get from host to host, with its settings. Left out: vxlan with all defaults, but write it out where flannel nodes share the network, as they take udp.',
     type: 'object',
-    properties: { ...backendProperties, ...wireguardProperties, PSK: anyPsk },
+    // Of two backends, each with bounds of its own.
+    properties: { ...wireguardProperties, ...backendProperties, PSK: { type: ['string', 'null'] } },
     required: ['Type'],
     additionalProperties: false,
     oneOf: [
@@ -343,9 +335,9 @@ const properties = {
       {
         properties: {
           ...admit(wireguardProperties),
-          PSK: wireguardProperties.PSK,
           Type: { const: 'wireguard' },
           MTU: wireguardMtu,
+          PSK: wireguardProperties.PSK,
         },
         additionalProperties: false,
       },
@@ -430,12 +422,13 @@ export const wireguardOnlyFields: Readonly<Record<keyof typeof wireguardProperti
   wireguardProperties;
 /** All fields of `Backend`. */
 export const allBackendFields: Readonly<Record<BackendFieldName, FieldSchema>> = {
-  ...backendProperties,
   ...wireguardProperties,
+  ...backendProperties,
 };
 /** Fields of `Backend` as the backend wireguard has them. */
 export const wireguardBackendFields: Readonly<Record<BackendFieldName, FieldSchema>> = {
   ...allBackendFields,
+  ...wireguardProperties,
   MTU: wireguardMtu,
 };
 /** Fields of `Backend` as the backend udp has them. */

@@ -23,15 +23,7 @@ export interface Ipv6Range {
 }
 
 export type BackendType =
-  | 'vxlan'
-  | 'host-gw'
-  | 'udp'
-  | 'wireguard'
-  | 'alloc'
-  | 'extension'
-  | 'ipip'
-  | 'ipsec'
-  | 'tencent-vpc';
+  'vxlan' | 'host-gw' | 'udp' | 'wireguard' | 'alloc' | 'extension' | 'ipip' | 'ipsec' | 'tencent-vpc';
 
 export type TxChecksumOffload = 'auto' | 'on' | 'off';
 

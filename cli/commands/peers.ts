@@ -16,7 +16,8 @@ export const peersCommand = defineCommand({
   name: 'peers',
   synopsis: ['[--problems] [--json] [--socket PATH]'],
   about: `Prints one line per peer: subnet, public IP, MAC of its VTEP, mode (kernel, direct, userspace), state in the kernel and its age, and
-liveness: whether it answers, and how old that evidence is. Missing kernel entries follow in the syntax of ip and bridge.`,
+liveness: whether it answers, and how old that evidence is. With wireguard also its endpoint and the age of the last handshake.
+Missing kernel entries follow in the syntax of ip and bridge.`,
   options: {
     problems: { type: 'boolean', short: 'p', help: 'only peers that are not programmed or do not answer' },
     json: JSON_OPTION,

@@ -1,6 +1,6 @@
 // Artifacts of weft and flannel in the kernel, the firewall and the files of this host, each with
 // its removal. Finds them only. The lease in the registry is no artifact of the host.
-import { access, rm } from 'node:fs/promises';
+import { access, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { prefixLengthOf, type Cidr } from '../../lib/address.ts';
 import type { Ownership } from '../../backends/backend.ts';
@@ -28,7 +28,7 @@ export interface Artifact {
 type CleanupKernel = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' | 'apply'>;
 
 /** Names that weft and flannel give devices, and kinds that they make. */
-const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg|-wg-v6)$/;
+const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg(?:-v6)?(?:\.\d+)?)$/;
 const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 'ipip', 'ip6tnl']);
 /** One end of the pair that joins TCP for the BPF program (native/bpf/join.h); the kernel removes both. */
 const JOINING_PAIR = /^weft-rj\d+[ab]$/;
@@ -207,9 +207,17 @@ async function findFiles(subnetFile: string): Promise<readonly Artifact[]> {
     `..${name}.nodes.weft`,
   ].map((each) => join(folder, each));
   const artifacts: Artifact[] = [];
-  for (const path of [subnetFile, ...hidden])
+  for (const path of [subnetFile, ...hidden, ...(await findKeyFiles())])
     if (await exists(path)) artifacts.push({ kind: 'file', name: path, remove: () => removeFile(path) });
   return artifacts;
+}
+
+/** Folder of flannel's key file of WireGuard; a file that an operator names elsewhere is the operator's. */
+const KEY_FOLDER = '/run/flannel';
+
+async function findKeyFiles(): Promise<readonly string[]> {
+  const names = await readdir(KEY_FOLDER).catch(() => []);
+  return names.filter((name) => /^wgkey(?:\.\d+)?$/.test(name)).map((name) => join(KEY_FOLDER, name));
 }
 
 function exists(path: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import { readDeviceCounters } from '../view/device-counters.ts';
 import type { Endpoint } from './endpoint.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { CountersV1 } from '../../api/index.ts';
-import { wallTime } from '../view/wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 
 export const countersEndpoint: Endpoint = {
   method: 'GET',

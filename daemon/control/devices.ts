@@ -7,7 +7,7 @@ import type { Endpoint } from './endpoint.ts';
 import { readKernelSnapshot } from './kernel-snapshot.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { DeviceCountersV1, DeviceV1, DevicesV1 } from '../../api/index.ts';
-import { wallTime } from '../view/wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 
 export const devicesEndpoint: Endpoint = {
   method: 'GET',

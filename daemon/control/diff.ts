@@ -10,7 +10,7 @@ import type { Endpoint } from './endpoint.ts';
 import { readKernelSnapshot, type KernelSnapshot } from './kernel-snapshot.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { DiffV1, DifferenceV1 } from '../../api/index.ts';
-import { wallTime } from '../view/wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 
 export const diffEndpoint: Endpoint = {
   method: 'GET',

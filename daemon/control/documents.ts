@@ -2,7 +2,7 @@
 import { CONTROL_VERSION, type OptionsV1 } from '../../api/index.ts';
 import { peersOf } from '../view/peers.ts';
 import { statusOf } from '../view/status.ts';
-import { wallTime } from '../view/wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 import type { Endpoint } from './endpoint.ts';
 
 export const statusEndpoint: Endpoint = {

@@ -11,7 +11,7 @@ import type { NodeView, RegistryView } from '../view/node-view.ts';
 import { ControlError, type ControlledNode, type Endpoint } from './endpoint.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { LeaseChangeV1, LeasesV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
-import { wallTime } from '../view/wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 
 export const leasesEndpoint: Endpoint = {
   method: 'GET',

@@ -8,7 +8,7 @@ import { readKernelSnapshot, type KernelSnapshot } from './kernel-snapshot.ts';
 import { traceRoute, type RouteTrace } from './route-trace.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { LookupV1, RouteV1 } from '../../api/index.ts';
-import { wallTime } from '../view/wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 
 export const routeEndpoint: Endpoint = {
   method: 'GET',

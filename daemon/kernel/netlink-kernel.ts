@@ -59,6 +59,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   const client = new NetlinkClient({ ...options, openSocket });
   const fouPorts = new FouPorts({ ...options, openSocket });
   const wireguard = new WireguardDevices({ ...options, openSocket, keyring: options.keyring });
+  const { endpoints } = wireguard;
   const tables = openTables(client, fouPorts, wireguard);
   const path = new PathTable(options);
   const features = new Features({ ...options, openSocket });
@@ -83,16 +84,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   return {
     readState: (ownership) =>
       readState(
-        {
-          tables,
-          path,
-          endpoints: wireguard.endpoints,
-          firewall: firewall?.table,
-          policies,
-          ike,
-          cloudRoutes,
-          commands,
-        },
+        { tables, path, endpoints, firewall: firewall?.table, policies, ike, cloudRoutes, commands },
         ownership,
       ),
     readInterfaces: () => readInterfaces(tables),

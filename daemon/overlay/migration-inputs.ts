@@ -1,6 +1,7 @@
 // What leases, config and facts about the host make of the state of a migration. Pure.
 import type { BackendConfig, ExtensionConfig } from '../../allocator/config/config.ts';
-import { DEFAULT_BACKEND, DEFAULT_WIREGUARD } from '../../allocator/config/config-parse.ts';
+import { DEFAULT_BACKEND } from '../../allocator/config/config-parse.ts';
+import { DEFAULT_WIREGUARD } from '../../allocator/config/parse-wireguard.ts';
 import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
 import {
   decodeTransport,

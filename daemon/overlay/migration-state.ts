@@ -169,7 +169,7 @@ function toLegacy(transport: LocalTransport): LegacyTransport {
 }
 
 function hasBackendData({ type }: LocalTransport): boolean {
-  return type === 'vxlan' || type === 'extension';
+  return type === 'vxlan' || type === 'extension' || type === 'wireguard';
 }
 
 /**

@@ -1,6 +1,6 @@
 // What operators read about peers that do not answer. Pure.
 import type { LivenessStateV1 } from '../../api/index.ts';
-import { wallTime } from '../view/wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 import type { Liveness } from './liveness-state.ts';
 
 const MESSAGES: Readonly<Record<LivenessStateV1, string>> = {

@@ -3,7 +3,7 @@ import { familyOf } from '../../lib/address.ts';
 import { HOST } from '../reconciler/desired-state.ts';
 import type { NodeView } from './node-view.ts';
 import type { ChecksumOffloadV1 } from '../../api/index.ts';
-import { wallTime } from './wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 
 export function checksumOffloadOf({ config, offload, reconciler }: NodeView): readonly ChecksumOffloadV1[] {
   if (config?.backend.type !== 'vxlan' || reconciler === undefined) return [];

@@ -9,7 +9,7 @@ import { HOST } from '../reconciler/desired-state.ts';
 import type { NodeView } from './node-view.ts';
 import { peersOf } from './peers.ts';
 import { statusOf } from './status.ts';
-import { wallTime } from './wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 
 /** A point on the monotonic clock that becomes this wall-clock time. */
 const BASE_MS = performance.now();

@@ -9,7 +9,7 @@ import { isInSync } from '../reconciler/diff.ts';
 import type { NodeView, ReconcilerView } from './node-view.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { LivenessV1, ModeV1, PeerV1, PeersV1, ProbeV1, TrafficV1 } from '../../api/index.ts';
-import { wallTime } from './wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 import { silenceReason, wireguardOf } from './wireguard-view.ts';
 
 export function peersOf(daemon: NodeView): PeersV1 {

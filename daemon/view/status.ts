@@ -16,7 +16,7 @@ import type {
   RegistryV1,
   StatusV1,
 } from '../../api/index.ts';
-import { wallTime } from './wall-time.ts';
+import { wallTime } from '../../lib/wall-time.ts';
 
 export function statusOf(daemon: NodeView): StatusV1 {
   const { isReady, reasons } = readinessOf(daemon.readiness);

@@ -76,7 +76,8 @@ export class MemoryKernel implements Kernel {
     const { tables, firewall, commands, external, sysctls, featuresOff } = this;
     const can = { hasVxlan, hasFou, hasIpip, hasWireguard };
     const endpoints = new EndpointMemory();
-    this.#state = { tables, firewall, commands, external, sysctls, featuresOff, path, endpoints, ...can };
+    const parts = { tables, firewall, commands, external, sysctls, featuresOff, path, endpoints };
+    this.#state = { ...parts, ...can };
     tables.onEvent = (event) => this.#onEvent(event);
     firewall.onNotification = (notification) => this.#emit(notification);
   }

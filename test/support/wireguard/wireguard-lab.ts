@@ -31,7 +31,7 @@ export interface ClearPackets {
   readonly encrypted: number;
 }
 
-/** Begins to watch, or begins anew. */
+/** Begins to watch, with counters at 0. */
 export async function watchUnderlay(lab: Lab, host: string): Promise<void> {
   await lab.exec(host, ['nft', 'delete', 'table', 'ip', 'watch']);
   await lab.check(host, ['nft', '-f', '-'], { input: WATCH });
