@@ -22,7 +22,7 @@ struct weft_echo_sweep {
 void weft_echo_sweep_send(const struct weft_echo_sweep *sweep);
 /*
  * Reads what arrived. Stores the round trip of each answered echo in `rtt_us`, and leaves the
- * others alone. Returns the number of answers, or negative errno.
+ * others alone. Returns the number of answers.
  */
 int weft_echo_sweep_read(const struct weft_echo_sweep *sweep, double *rtt_us);
 
