@@ -14,7 +14,7 @@ const IPSEC = { Type: 'ipsec', PSK };
 
 /** The lab's files stay where they are. */
 const OWN_RUN =
-  'mkdir -p /tmp/lab-run && mount --bind /run/weft-lab /tmp/lab-run && mount -t tmpfs tmpfs /run && mkdir /run/weft-lab && mount --bind /tmp/lab-run /run/weft-lab && exec "$@"';
+  'mkdir -p /tmp/lab-run && mount --bind /run/weft-lab /tmp/lab-run && mount -t tmpfs tmpfs /run && mkdir -p /run/weft-lab /run/wireguard && mount --bind /tmp/lab-run /run/weft-lab && exec "$@"';
 const UNDER = ['unshare', '--mount', 'sh', '-c', OWN_RUN, 'sh'];
 
 /** Whether the kernel has ESP. Of a virtual machine it is known: there a failure is one of the suite. */

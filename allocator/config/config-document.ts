@@ -16,7 +16,7 @@ const MAX_SHOWN_CHARACTERS = 60;
 const MAX_SHOWN_NAME_CHARACTERS = 40;
 
 /** Fields whose values no message shows. */
-const SECRET_NAMES: ReadonlySet<string> = new Set(['PSK']);
+const SECRET_NAMES: ReadonlySet<string> = new Set(['PSK', 'AccessKeySecret']);
 
 /** A field with the name that the schema gives it and its place in the document. */
 export interface ConfigField extends SourceRange {

@@ -143,8 +143,7 @@ function parseBackend(
     issues.error(object, 'must be an object such as {"Type": "vxlan"}');
     return undefined;
   }
-  const { known: shown, unknown } = parseFields(text, object, Object.keys(allBackendFields), issues);
-  const known = withoutSecrets(shown);
+  const { known, unknown } = parseFields(text, object, Object.keys(allBackendFields), issues);
   const fields: BackendFields = new ConfigFields(object, known, allBackendFields, issues);
   const type = parseType(fields);
   // Fields of a backend that is not provided, or not known, are not wrong in themselves.
@@ -177,14 +176,6 @@ const VXLAN_FIELDS: readonly BackendFieldName[] = [
   'MacPrefix',
   'Name',
 ];
-
-/** No message shows these, of whatever backend. */
-const SECRETS: ReadonlySet<string> = new Set<BackendFieldName>(['PSK', 'AccessKeySecret']);
-
-function withoutSecrets(known: ReadonlyMap<string, ConfigField>): ReadonlyMap<string, ConfigField> {
-  const hide = ({ path, offset, node }: ConfigField): ConfigField => ({ path, offset, node });
-  return new Map(Array.from(known, ([name, field]) => [name, SECRETS.has(name) ? hide(field) : field]));
-}
 
 /** Fields of backends that take any. */
 const OWN_FIELDS: Readonly<Partial<Record<BackendType, readonly BackendFieldName[]>>> = {

@@ -147,7 +147,9 @@ function formatHistory(versions: readonly ConfigVersion[]): string {
     new Date(note.timeMs).toISOString(),
     note.isExternal === true ? 'unknown (seen then)' : (note.author ?? 'unknown'),
     note.reason ?? '',
-    redactConfig(text).replaceAll(/(?:\s|\\[nt])+/g, ' ').slice(0, 80),
+    redactConfig(text)
+      .replaceAll(/(?:\s|\\[nt])+/g, ' ')
+      .slice(0, 80),
   ]);
   return formatTable([['REVISION', 'TIME', 'AUTHOR', 'REASON', 'DOCUMENT'], ...rows]);
 }

@@ -17,7 +17,10 @@ describe('weft wireguard rotate', () => {
     it(`changes the epoch alone: ${before}`, () => {
       const { text, config } = withNextEpoch(before);
       assert.deepEqual(JSON.parse(text), JSON.parse(after));
-      assert.equal(config.backend.type === 'wireguard' && config.backend.keyEpoch, JSON.parse(after).Backend?.KeyEpoch ?? 8);
+      assert.equal(
+        config.backend.type === 'wireguard' && config.backend.keyEpoch,
+        JSON.parse(after).Backend?.KeyEpoch ?? 8,
+      );
     });
 
   it('refuses another backend, and a document that is wrong', () => {

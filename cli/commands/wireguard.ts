@@ -29,13 +29,17 @@ export const wireguardCommand = defineCommand({
   maxArgs: 1,
   run: async (values, [verb]) => {
     if (verb !== 'rotate')
-      throw new UsageError(`weft wireguard needs the verb rotate${verb === undefined ? '' : `, got ${JSON.stringify(verb)}`}`);
+      throw new UsageError(
+        `weft wireguard needs the verb rotate${verb === undefined ? '' : `, got ${JSON.stringify(verb)}`}`,
+      );
     const timeoutMs = parseSeconds(values.timeout ?? '60') * 1000;
     const { store, key, addresses: etcdAddresses } = openConfigStore(values);
     try {
       const snapshot = await store.read();
       if (snapshot.config === undefined)
-        throw new UsageError(`There is no network config at ${key}: write one, for example: ${PUT_EXAMPLE_CONFIG}`);
+        throw new UsageError(
+          `There is no network config at ${key}: write one, for example: ${PUT_EXAMPLE_CONFIG}`,
+        );
       return await writeConfig(store, snapshot, withNextEpoch(snapshot.config.text), {
         yes: values.yes,
         renumber: false,
@@ -75,5 +79,7 @@ function nameIn(object: Readonly<Record<string, unknown>>, field: string): strin
 function parsed(text: string): ParsedConfigFile {
   const result = checkConfig(text);
   if (result.ok) return result;
-  throw new UsageError(`The document is no valid network config; nothing was written\n${result.errors.map(oneLine).join('\n')}`);
+  throw new UsageError(
+    `The document is no valid network config; nothing was written\n${result.errors.map(oneLine).join('\n')}`,
+  );
 }

@@ -32,10 +32,20 @@ interface Socket {
   readonly token: Uint8Array;
 }
 
+/** Addresses of one call. */
+interface Call {
+  readonly family: Family;
+  /** In network byte order, one after the other, each once. */
+  readonly packed: Uint8Array;
+  /** Where each is in the array that was given. */
+  readonly indexes: readonly (readonly number[])[];
+}
+
 /** One socket a family, opened at the first echo. One sweep at a time. */
 export class EchoSweeper {
   readonly #options: EchoSweeperOptions;
   readonly #sockets = new Map<Family, Socket>();
+  readonly #prepared = new WeakMap<readonly IpAddress[], readonly Call[]>();
   #sequence = randomInt(0, 0x10000);
 
   constructor(options: EchoSweeperOptions) {
@@ -43,20 +53,18 @@ export class EchoSweeper {
   }
 
   /**
-   * Sends one echo to each address and waits for answers, `timeoutMs` at most.
-   * @returns round trips in ms, in the order of `addresses`; `undefined`: no answer
+   * Sends one echo to each address and waits for answers, `timeoutMs` at most. To prepare the same
+   * array once more costs nothing.
+   * @returns round trips in ms, in the order of `addresses`; NaN: no answer
    * @throws Error with a `code` if no socket can be opened: EACCES without CAP_NET_RAW
    */
-  async sweep(addresses: readonly IpAddress[], timeoutMs: number): Promise<readonly (number | undefined)[]> {
-    const rtts = new Map<IpAddress, number>();
-    for (const family of FAMILIES) {
-      const ours = [...new Set(addresses.filter((address) => familyOf(address) === family))];
-      for (let from = 0; from < ours.length; from += ADDRESSES_PER_CALL) {
-        if (from > 0) await nextTurn();
-        await this.#sweepFamily(family, ours.slice(from, from + ADDRESSES_PER_CALL), timeoutMs, rtts);
-      }
+  async sweep(addresses: readonly IpAddress[], timeoutMs: number): Promise<Float64Array> {
+    const rtts = new Float64Array(addresses.length).fill(NaN);
+    for (const [index, call] of this.#callsFor(addresses).entries()) {
+      if (index > 0) await nextTurn();
+      await this.#perform(call, timeoutMs, rtts);
     }
-    return addresses.map((address) => rtts.get(address));
+    return rtts;
   }
 
   close(): void {
@@ -64,18 +72,21 @@ export class EchoSweeper {
     this.#sockets.clear();
   }
 
-  async #sweepFamily(
-    family: Family,
-    addresses: readonly IpAddress[],
-    timeoutMs: number,
-    rtts: Map<IpAddress, number>,
-  ): Promise<void> {
+  #callsFor(addresses: readonly IpAddress[]): readonly Call[] {
+    const known = this.#prepared.get(addresses);
+    if (known !== undefined) return known;
+    const calls = FAMILIES.flatMap((family) => callsOf(family, addresses));
+    this.#prepared.set(addresses, calls);
+    return calls;
+  }
+
+  async #perform({ family, packed, indexes }: Call, timeoutMs: number, rtts: Float64Array): Promise<void> {
     const { native, clock } = this.#options;
     const { fd, identifier, token } = this.#socketOf(family);
     this.#sequence = (this.#sequence + 1) & 0xffff;
-    const sentUs = new Float64Array(addresses.length);
-    const rttUs = new Float64Array(addresses.length).fill(NaN);
-    const sweep = [fd, family, identifier, this.#sequence, token, pack(family, addresses), sentUs] as const;
+    const sentUs = new Float64Array(indexes.length);
+    const rttUs = new Float64Array(indexes.length).fill(NaN);
+    const sweep = [fd, family, identifier, this.#sequence, token, packed, sentUs] as const;
     native.echoSweepSend(...sweep);
     let awaited = sentUs.reduce((count, us) => count + Number(us > 0), 0);
     const untilMs = clock.nowMs() + timeoutMs;
@@ -84,8 +95,8 @@ export class EchoSweeper {
       if (!this.#sockets.has(family)) return;
       awaited -= native.echoSweepRead(...sweep, rttUs);
     }
-    for (const [index, address] of addresses.entries())
-      if (!Number.isNaN(rttUs[index]!)) rtts.set(address, rttUs[index]! / 1000);
+    for (let at = 0; at < indexes.length; at++)
+      for (const index of indexes[at]!) rtts[index] = rttUs[at]! / 1000;
   }
 
   #socketOf(family: Family): Socket {
@@ -99,7 +110,27 @@ export class EchoSweeper {
   }
 }
 
-/** In network byte order, one after the other. */
+function callsOf(family: Family, addresses: readonly IpAddress[]): readonly Call[] {
+  const indexes = new Map<IpAddress, number[]>();
+  for (const [index, address] of addresses.entries()) {
+    if (familyOf(address) !== family) continue;
+    const known = indexes.get(address);
+    if (known === undefined) indexes.set(address, [index]);
+    else known.push(index);
+  }
+  const all = [...indexes];
+  const calls: Call[] = [];
+  for (let from = 0; from < all.length; from += ADDRESSES_PER_CALL) {
+    const part = all.slice(from, from + ADDRESSES_PER_CALL);
+    const packed = pack(
+      family,
+      part.map(([address]) => address),
+    );
+    calls.push({ family, packed, indexes: part.map(([, where]) => where) });
+  }
+  return calls;
+}
+
 function pack(family: Family, addresses: readonly IpAddress[]): Uint8Array {
   const bytes = family === 4 ? 4 : 16;
   const packed = new DataView(new ArrayBuffer(addresses.length * bytes));

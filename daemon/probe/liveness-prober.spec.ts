@@ -32,7 +32,7 @@ describe('liveness of peers', () => {
     const sweep: Sweep = (addresses) => {
       if (failure !== undefined) return Promise.reject(failure);
       sent.push(...addresses);
-      return Promise.resolve(addresses.map((address) => (down.has(address) ? undefined : 0.2)));
+      return Promise.resolve(addresses.map((address) => (down.has(address) ? NaN : 0.2)));
     };
     const prober = new LivenessProber({
       clock,

@@ -9,11 +9,8 @@ import { ControlLoop } from '../../lib/control-loop.ts';
 import { next, type Liveness, type LivenessCounts, type LivenessEvidence } from './liveness-state.ts';
 import type { PeerTargets } from './peer-targets.ts';
 
-/** Round trips in ms in the order of the addresses; `undefined`: no answer. May reject. */
-export type Sweep = (
-  addresses: readonly IpAddress[],
-  timeoutMs: number,
-) => Promise<readonly (number | undefined)[]>;
+/** Round trips in ms in the order of the addresses; NaN: no answer. May reject. */
+export type Sweep = (addresses: readonly IpAddress[], timeoutMs: number) => Promise<ArrayLike<number>>;
 
 export interface LivenessProberOptions {
   readonly clock: Clock;
@@ -47,6 +44,20 @@ const JITTER = 0.5;
 /** A round that became due since the step checked is still in the future for the control loop. */
 const MIN_SLEEP_MS = 1;
 
+/** Peers that are probed at once. */
+interface Slice {
+  readonly keys: readonly string[];
+  /** Overlay addresses, or public IPs where there is none. */
+  readonly addresses: readonly IpAddress[];
+}
+
+function sliceOf(targets: readonly (readonly [key: string, target: PeerTargets])[]): Slice {
+  return {
+    keys: targets.map(([key]) => key),
+    addresses: targets.map(([, { overlay, underlay }]) => overlay ?? underlay!),
+  };
+}
+
 /** A peer that did not answer, and its retries so far. */
 type Suspects = Map<string, number>;
 
@@ -56,9 +67,9 @@ export class LivenessProber {
   readonly #retry: ControlLoop;
   readonly #known = new Map<string, Liveness>();
   readonly #suspects: Suspects = new Map();
-  /** Slices of the current round that are still to come. */
-  #slices: (readonly string[])[] = [];
-  #sliceCount = 1;
+  #slices: Slice[] = [];
+  /** Of the next slice. */
+  #position = 0;
   #targets: ReadonlyMap<string, PeerTargets> = new Map();
   #nextSliceMs = Infinity;
   #nextRetryMs = Infinity;
@@ -115,36 +126,40 @@ export class LivenessProber {
   async #stepRound(): Promise<boolean> {
     const { clock, intervalMs } = this.#options;
     if (clock.nowMs() < this.#nextSliceMs) return false;
-    this.#nextSliceMs = clock.nowMs() + intervalMs / this.#sliceCount;
-    if (this.#slices.length === 0) this.#beginRound();
-    const slice = (this.#slices.shift() ?? []).filter((key) => !this.#suspects.has(key));
-    if (slice.length > 0) await this.#probeSlice(slice);
+    if (this.#position === 0) this.#beginRound();
+    this.#nextSliceMs = clock.nowMs() + intervalMs / Math.max(1, this.#slices.length);
+    const slice = this.#slices[this.#position];
+    this.#position = this.#position + 1 < this.#slices.length ? this.#position + 1 : 0;
+    if (slice !== undefined) await this.#probeSlice(this.#withoutSuspects(slice));
     return false;
   }
 
+  /** Slices of the round before are kept while no target changes. */
   #beginRound(): void {
+    const before = this.#targets;
     this.#targets = this.#options.targets();
+    const targets = [...this.#targets];
+    const isSame = targets.length === before.size && targets.every(([key, one]) => before.get(key) === one);
+    if (isSame) return;
     for (const key of this.#known.keys()) if (!this.#targets.has(key)) this.#known.delete(key);
-    const keys = [...this.#targets.keys()];
-    for (let from = 0; from < keys.length; from += SLICE_PEERS)
-      this.#slices.push(keys.slice(from, from + SLICE_PEERS));
-    this.#sliceCount = Math.max(1, this.#slices.length);
-    this.#nextSliceMs = this.#options.clock.nowMs() + this.#options.intervalMs / this.#sliceCount;
+    this.#slices = [];
+    for (let from = 0; from < targets.length; from += SLICE_PEERS)
+      this.#slices.push(sliceOf(targets.slice(from, from + SLICE_PEERS)));
   }
 
-  async #probeSlice(keys: readonly string[]): Promise<void> {
-    const { round } = this.#options.sweeps;
-    const rtts = await this.#run(
-      round,
-      keys.map((key) => this.#firstTarget(key)),
-      SLICE_TIMEOUT_MS,
-    );
+  #withoutSuspects(slice: Slice): Slice {
+    if (!slice.keys.some((key) => this.#suspects.has(key))) return slice;
+    const left = slice.keys.filter((key) => !this.#suspects.has(key));
+    return sliceOf(left.map((key) => [key, this.#targets.get(key)!]));
+  }
+
+  async #probeSlice({ keys, addresses }: Slice): Promise<void> {
+    if (keys.length === 0) return;
+    const rtts = await this.#run(this.#options.sweeps.round, addresses, SLICE_TIMEOUT_MS);
     if (rtts === undefined) return;
-    for (const [index, key] of keys.entries()) {
-      const rttMs = rtts[index];
-      if (rttMs === undefined) this.#suspect(key);
-      else this.#apply(key, { kind: 'answered', rttMs });
-    }
+    for (const [index, key] of keys.entries())
+      if (Number.isNaN(rtts[index]!)) this.#suspect(key);
+      else this.#apply(key, { kind: 'answered', rttMs: rtts[index]! });
   }
 
   #suspect(key: string): void {
@@ -178,19 +193,17 @@ export class LivenessProber {
     const { retry } = this.#options.sweeps;
     const rtts = await this.#run(retry, [...first, ...underlay], RETRY_TIMEOUT_MS);
     if (rtts === undefined) return;
-    const answers = new Map<string | undefined, number | undefined>(
-      [...first, ...underlay].map((address, index) => [address, rtts[index]]),
-    );
+    const answered = new Set([...first, ...underlay].filter((_, index) => !Number.isNaN(rtts[index]!)));
     for (const [index, key] of keys.entries()) {
-      const hasUnderlayAnswered = answers.get(targets[index]!.underlay) !== undefined;
-      this.#judge(key, rtts[index], hasUnderlayAnswered);
+      const { underlay: publicIp } = targets[index]!;
+      this.#judge(key, rtts[index]!, publicIp !== undefined && answered.has(publicIp));
     }
   }
 
-  /** @param rttMs - of the overlay; `undefined`: no answer. */
-  #judge(key: string, rttMs: number | undefined, hasUnderlayAnswered: boolean): void {
+  /** @param rttMs - of the overlay; NaN: no answer. */
+  #judge(key: string, rttMs: number, hasUnderlayAnswered: boolean): void {
     const retries = (this.#suspects.get(key) ?? 0) + 1;
-    if (rttMs !== undefined) {
+    if (!Number.isNaN(rttMs)) {
       this.#suspects.delete(key);
       return this.#apply(key, { kind: 'answered', rttMs });
     }
@@ -205,18 +218,12 @@ export class LivenessProber {
 
   // ---- both ----
 
-  /** The overlay address, or the public IP where there is none. */
-  #firstTarget(key: string): IpAddress {
-    const { overlay, underlay } = this.#targets.get(key)!;
-    return overlay ?? underlay!;
-  }
-
   /** `undefined`: nothing was sent, or the prober was stopped meanwhile. */
   async #run(
     sweep: Sweep,
     addresses: readonly IpAddress[],
     timeoutMs: number,
-  ): Promise<readonly (number | undefined)[] | undefined> {
+  ): Promise<ArrayLike<number> | undefined> {
     try {
       const rtts = await sweep(addresses, timeoutMs);
       this.#hasFailed = false;

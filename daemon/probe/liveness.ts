@@ -1,5 +1,6 @@
 // Liveness of this node's peers: chooses whom to probe, and reports what changed.
 import type { BackendType } from '../../allocator/config/config.ts';
+import type { Lease } from '../../allocator/lease.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Native } from '../../native/index.ts';
@@ -38,6 +39,7 @@ export class PeerLiveness implements LivenessView {
   readonly #options: PeerLivenessOptions;
   readonly #prober: LivenessProber;
   readonly #sweepers: readonly EchoSweeper[];
+  readonly #known = new WeakMap<Lease, { readonly type: BackendType; readonly target: PeerTargets }>();
   /** Peers that are not reachable. */
   readonly #unreachable = new Map<string, Liveness>();
 
@@ -91,6 +93,15 @@ export class PeerLiveness implements LivenessView {
     if (before !== undefined || liveness.state !== 'reachable') this.#options.onChange(key, liveness);
   }
 
+  /** Of a lease, which is another object once it changes. */
+  #targetOf(lease: Lease, type: BackendType): PeerTargets {
+    const known = this.#known.get(lease);
+    if (known?.type === type) return known.target;
+    const target = targetsOf(lease, type);
+    this.#known.set(lease, { type, target });
+    return target;
+  }
+
   /** Peers that are in the kernel: echoes to others would leave by the default route. */
   #targets(): ReadonlyMap<string, PeerTargets> {
     const { backend, peers, reconciler } = this.#options;
@@ -99,7 +110,7 @@ export class PeerLiveness implements LivenessView {
     for (const [key, lease] of peers()) {
       const status = reconciler.peerStatus(key);
       if (status?.state !== 'in-sync' || status.mode === 'none') continue;
-      const target = targetsOf(lease, type);
+      const target = this.#targetOf(lease, type);
       if ((target.overlay ?? target.underlay) !== undefined) targets.set(key, target);
     }
     return targets;
