@@ -247,16 +247,19 @@ describe('backend wireguard beside a host of flannel', () => {
     for (const name of ['h1', 'h2']) await waitUntilReady(lab(), name);
     const flannel = new FlannelHost(lab(), 'h3', '10.5.240.0/24');
     await flannel.start();
-    const key = (await subnetOf(lab(), 'h1')).replace('/', '-');
-    await flannel.follow(key);
+    const keyOf = async (name: string) => (await subnetOf(lab(), name)).replace('/', '-');
+    const keys = [await keyOf('h1'), await keyOf('h2')];
+    for (const key of keys) await flannel.follow(key);
     await flannel.waitUntilReachedFrom('c1');
     await lab().putConfig(configOf({ KeyEpoch: 1 }));
-    const hasAnnounced = async (): Promise<boolean> => {
+    const hasAnnounced = async (key: string): Promise<boolean> => {
       const text = await lab().etcdctl(['get', '--print-value-only', `/coreos.com/network/subnets/${key}`]);
       return (JSON.parse(text) as PublishedLease).BackendData.Port === 51822;
     };
-    await waitFor('the new key to be announced', hasAnnounced, REPAIR_MS);
-    await flannel.follow(key);
+    for (const key of keys) {
+      await waitFor('the new key to be announced', () => hasAnnounced(key), REPAIR_MS);
+      await flannel.follow(key);
+    }
     await flannel.waitUntilReachedFrom('c1');
     const isOver = async () => (await overlayDevicesOf(lab(), 'h1')).join() === 'flannel-wg.1';
     await waitFor('the former device to be gone', isOver, REPAIR_MS);
