@@ -283,6 +283,7 @@ export class OverlayNode {
   }
 
   #onReconciled(): void {
+    this.liveness.refresh();
     this.wireguard.wake();
     this.#options.onReconciled();
     const { state } = this.reconciler.summary().host;

@@ -216,7 +216,7 @@ export const DAEMON_FLAGS = {
   },
   'liveness-interval': {
     type: 'duration-seconds',
-    default: 15,
+    default: 20,
     bound: [0, DAY_SEC],
     help: 'How often to probe each peer with an ICMP echo for whether it is alive; 0 means never.',
   },

@@ -35,7 +35,7 @@ describe('parseCommandLine', () => {
       setsSysctls: true,
       migrationTimeoutSec: 0,
       probeIntervalSec: 60,
-      livenessIntervalSec: 15,
+      livenessIntervalSec: 20,
       tuning: { workers: 1, isSourceChecked: true, sourcePorts: 0, inheritsDscp: false, useBpf: true },
       health: { ip: '0.0.0.0', port: 0 },
       metrics: { ip: '0.0.0.0', port: 0 },

@@ -24,7 +24,9 @@ describe('liveness of peers', () => {
     addPeers('1', '2');
   });
 
+  /** Other targets are another object. */
   function addPeers(...keys: readonly string[]): void {
+    targets = new Map(targets);
     for (const key of keys) targets.set(key, { overlay: overlayOf(key), underlay: publicIpOf(key) });
   }
 
@@ -146,7 +148,7 @@ describe('liveness of peers', () => {
     await clock.advance(2_000);
     down.add(overlayOf('1'));
     await clock.advance(15_100);
-    targets.delete('1');
+    targets = new Map([...targets].filter(([key]) => key !== '1'));
     await clock.advance(60_000);
     assert.equal(prober.get('1'), undefined);
     assert.deepEqual(changes, ['1 reachable', '2 reachable']);

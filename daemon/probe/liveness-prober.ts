@@ -18,7 +18,7 @@ export interface LivenessProberOptions {
   readonly random?: Random;
   /** From one echo to a peer to the next, in ms; 0: never. */
   readonly intervalMs: number;
-  /** Where the peers that are programmed answer, by key. */
+  /** Where the peers that are programmed answer, by key; the same object while nothing changes. */
   readonly targets: () => ReadonlyMap<string, PeerTargets>;
   /** Echoes of the rounds; of peers that did not answer, which may overlap them. */
   readonly sweeps: { readonly round: Sweep; readonly retry: Sweep };
@@ -136,11 +136,10 @@ export class LivenessProber {
 
   /** Slices of the round before are kept while no target changes. */
   #beginRound(): void {
-    const before = this.#targets;
-    this.#targets = this.#options.targets();
-    const targets = [...this.#targets];
-    const isSame = targets.length === before.size && targets.every(([key, one]) => before.get(key) === one);
-    if (isSame) return;
+    const current = this.#options.targets();
+    if (current === this.#targets) return;
+    this.#targets = current;
+    const targets = [...current];
     for (const key of this.#known.keys()) if (!this.#targets.has(key)) this.#known.delete(key);
     this.#slices = [];
     for (let from = 0; from < targets.length; from += SLICE_PEERS)
@@ -148,7 +147,7 @@ export class LivenessProber {
   }
 
   #withoutSuspects(slice: Slice): Slice {
-    if (!slice.keys.some((key) => this.#suspects.has(key))) return slice;
+    if (this.#suspects.size === 0 || !slice.keys.some((key) => this.#suspects.has(key))) return slice;
     const left = slice.keys.filter((key) => !this.#suspects.has(key));
     return sliceOf(left.map((key) => [key, this.#targets.get(key)!]));
   }

@@ -1,6 +1,5 @@
 // Liveness of this node's peers: chooses whom to probe, and reports what changed.
 import type { BackendType } from '../../allocator/config/config.ts';
-import type { Lease } from '../../allocator/lease.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Native } from '../../native/index.ts';
@@ -39,7 +38,8 @@ export class PeerLiveness implements LivenessView {
   readonly #options: PeerLivenessOptions;
   readonly #prober: LivenessProber;
   readonly #sweepers: readonly EchoSweeper[];
-  readonly #known = new WeakMap<Lease, { readonly type: BackendType; readonly target: PeerTargets }>();
+  /** Unset if peers or their state in the kernel may have changed. */
+  #targets: ReadonlyMap<string, PeerTargets> | undefined;
   /** Peers that are not reachable. */
   readonly #unreachable = new Map<string, Liveness>();
 
@@ -52,7 +52,7 @@ export class PeerLiveness implements LivenessView {
     this.#prober = new LivenessProber({
       clock,
       intervalMs: native === undefined ? 0 : intervalMs,
-      targets: () => this.#targets(),
+      targets: () => (this.#targets ??= this.#readTargets()),
       sweeps: { round: round.sweep.bind(round), retry: retry.sweep.bind(retry) },
       onChange: (key, liveness, before) => this.#onChange(key, liveness, before),
       onError: ({ message }) => log.warn('Peers cannot be probed from this host', { error: message }),
@@ -66,6 +66,11 @@ export class PeerLiveness implements LivenessView {
   stop(): void {
     this.#prober.stop();
     for (const sweeper of this.#sweepers) sweeper.close();
+  }
+
+  /** Peers, or their state in the kernel, may have changed. */
+  refresh(): void {
+    this.#targets = undefined;
   }
 
   of(key: string): Liveness | undefined {
@@ -93,24 +98,15 @@ export class PeerLiveness implements LivenessView {
     if (before !== undefined || liveness.state !== 'reachable') this.#options.onChange(key, liveness);
   }
 
-  /** Of a lease, which is another object once it changes. */
-  #targetOf(lease: Lease, type: BackendType): PeerTargets {
-    const known = this.#known.get(lease);
-    if (known?.type === type) return known.target;
-    const target = targetsOf(lease, type);
-    this.#known.set(lease, { type, target });
-    return target;
-  }
-
   /** Peers that are in the kernel: echoes to others would leave by the default route. */
-  #targets(): ReadonlyMap<string, PeerTargets> {
+  #readTargets(): ReadonlyMap<string, PeerTargets> {
     const { backend, peers, reconciler } = this.#options;
     const type = backend();
     const targets = new Map<string, PeerTargets>();
     for (const [key, lease] of peers()) {
       const status = reconciler.peerStatus(key);
       if (status?.state !== 'in-sync' || status.mode === 'none') continue;
-      const target = this.#targetOf(lease, type);
+      const target = targetsOf(lease, type);
       if ((target.overlay ?? target.underlay) !== undefined) targets.set(key, target);
     }
     return targets;
