@@ -130,13 +130,17 @@ export function describeKubernetesLife(title: string, serverOf: (lab: Lab) => La
 
     it('follows a change of the config file meanwhile', () =>
       undisturbed(async () => {
-        for (const MTU of [1400, undefined]) {
-          const backend = { ...CONFIG.Backend, ...(MTU !== undefined && { MTU }) };
+        const cases = [
+          [{ MTU: 1400 }, 1350],
+          [{}, 1450],
+        ] as const;
+        for (const [change, mtu] of cases) {
+          const backend = { ...CONFIG.Backend, ...change };
           await cluster.putConfig(JSON.stringify({ ...CONFIG, Backend: backend }));
           for (const name of HOSTS)
             await waitFor(
-              `${name} to have an MTU of ${MTU ?? 1450}`,
-              async () => (await lab.readSubnetEnv(name)).includes(`FLANNEL_MTU=${MTU ?? 1450}\n`),
+              `${name} to have an MTU of ${mtu}`,
+              async () => (await lab.readSubnetEnv(name)).includes(`FLANNEL_MTU=${mtu}\n`),
               FOLLOW_MS,
             );
         }

@@ -32,7 +32,7 @@ export const INVALID_CONFIGS: readonly { readonly text: string; readonly path: s
   { text: `{${NETWORK},"Backend":"vxlan"}`, path: '/Backend' },
   { text: `{${NETWORK},"Backend":{}}`, path: '/Backend/Type' },
   { text: `{${NETWORK},"Backend":{"Type":"vxlam"}}`, path: '/Backend/Type' },
-  { text: `{${NETWORK},"Backend":{"Type":"wireguard"}}`, path: '/Backend/Type' },
+  { text: `{${NETWORK},"Backend":{"Type":"win-overlay"}}`, path: '/Backend/Type' },
   { text: withBackend('"VNI":0'), path: '/Backend/VNI' },
   { text: withBackend('"VNI":16777216'), path: '/Backend/VNI' },
   { text: withBackend('"Port":65536'), path: '/Backend/Port' },
