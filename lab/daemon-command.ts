@@ -35,7 +35,7 @@ export function controlSocketOf(host: string): string {
  * there in the mount namespace of the daemon, and outlives the daemon as its programs do.
  */
 export function wireguardFolderOf(host: string): string {
-  return `${INSIDE}/${host}/wireguard`;
+  return `${INSIDE}/wireguard/${host}`;
 }
 
 /** The path that programs of WireGuard have compiled in. */
