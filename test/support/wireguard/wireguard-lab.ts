@@ -1,5 +1,6 @@
 // What suites of the backend wireguard share: a watch on the underlay for packets in the clear, and a host of flannel by its
 // facts: device, address, route of the whole network, and peers as it takes them from leases.
+import { WIREGUARD_SOCKETS, wireguardFolderOf } from '../../../lab/daemon-command.ts';
 import type { Lab } from '../../../lab/lab.ts';
 import { waitFor } from '../../../lab/wait.ts';
 import { putLease } from '../daemon-view.ts';
@@ -71,7 +72,7 @@ export async function wgPeers(lab: Lab, host: string, device = 'flannel-wg'): Pr
 export function wg(lab: Lab, host: string, args: readonly string[], input?: string): Promise<string> {
   // Standard input is a socket, which wg cannot open by name.
   const run = input === undefined ? 'exec wg "$@"' : 'cat | wg "$@"';
-  const script = `mount --bind /run/weft-lab/${host}/wireguard /run/wireguard && ${run}`;
+  const script = `mount --bind ${wireguardFolderOf(host)} ${WIREGUARD_SOCKETS} && ${run}`;
   return lab.check(host, ['sh', '-c', script, 'sh', ...args], input === undefined ? {} : { input });
 }
 
@@ -93,7 +94,7 @@ export class FlannelHost {
     const gateway = this.#subnet.replace(/0\/24$/, '1/24');
     const container = this.#subnet.replace(/0\/24$/, '2/24');
     const { container: netns, publicIp } = lab.host(name);
-    const make = `mount --bind /run/weft-lab/${name}/wireguard /run/wireguard; ip link add flannel-wg type wireguard || setsid wireguard-go flannel-wg`;
+    const make = `mount --bind ${wireguardFolderOf(name)} ${WIREGUARD_SOCKETS}; ip link add flannel-wg type wireguard || setsid wireguard-go flannel-wg`;
     await lab.check(name, ['sh', '-c', `(${make}) >&2`]);
     const privateKey = (await lab.check(name, ['wg', 'genkey'])).trim();
     const publicKey = (await lab.check(name, ['wg', 'pubkey'], { input: privateKey })).trim();
