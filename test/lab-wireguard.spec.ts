@@ -1,6 +1,7 @@
 // Backend wireguard: what the kernel holds, what peers read in the lease, that packets arrive whole and encrypted, and what a
 // host does when another process damages it. By the kernel where it has WireGuard, else by wireguard-go.
 import assert from 'node:assert/strict';
+import { METRICS } from '../daemon/metrics/metrics.ts';
 import { checkLab, subnetOf } from '../lab/run.ts';
 import { startPing } from '../lab/traffic.ts';
 import { waitFor } from '../lab/wait.ts';
@@ -53,6 +54,13 @@ describe('backend wireguard', () => {
     assert.ok((tcpGbitPerSec ?? 0) > 0, 'TCP carries nothing');
     const [, ipv6] = await lab().containerAddresses('h2');
     await lab().check('c1', ['ping', '-6', '-q', '-c', '2', '-W', '2', ipv6!]);
+  });
+
+  it('serves each metric of WireGuard', async () => {
+    const script = `require('http').get({socketPath:'${lab().controlSocket('h1')}',path:'/metrics'},(r)=>r.pipe(process.stdout))`;
+    const text = await lab().check('h1', [process.execPath, '-e', script]);
+    for (const { name } of METRICS)
+      if (name.startsWith('weft_wireguard_')) assert.match(text, new RegExp(`^# TYPE ${name} `, 'm'));
   });
 
   it('carries a packet of full MTU whole, and no larger one', async () => {
