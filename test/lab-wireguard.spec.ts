@@ -24,6 +24,7 @@ import {
 } from './support/wireguard/wireguard-lab.ts';
 
 const REPAIR_MS = 60_000;
+const METRICS_MS = 120_000;
 const NETWORK = { Network: '10.5.0.0/16' };
 const DUAL = { ...NETWORK, EnableIPv6: true, IPv6Network: 'fd00:5::/48' };
 const configOf = (backend: object, network: object = NETWORK) =>
@@ -58,9 +59,16 @@ describe('backend wireguard', () => {
 
   it('serves each metric of WireGuard', async () => {
     const script = `require('http').get({socketPath:'${lab().controlSocket('h1')}',path:'/metrics'},(r)=>r.pipe(process.stdout))`;
-    const text = await lab().check('h1', [process.execPath, '-e', script]);
-    for (const { name } of METRICS)
-      if (name.startsWith('weft_wireguard_')) assert.match(text, new RegExp(`^# TYPE ${name} `, 'm'));
+    const names = METRICS.map(({ name }) => name).filter((name) => name.startsWith('weft_wireguard_'));
+    // Handshakes are read at intervals.
+    await waitFor(
+      'all metrics of WireGuard',
+      async () => {
+        const text = await lab().check('h1', [process.execPath, '-e', script]);
+        return names.every((name) => new RegExp(`^# TYPE ${name} `, 'm').test(text));
+      },
+      METRICS_MS,
+    );
   });
 
   it('carries a packet of full MTU whole, and no larger one', async () => {
