@@ -39,6 +39,7 @@ describe('liveness of peers', () => {
     const prober = new LivenessProber({
       clock,
       random: () => 0,
+      wallMs: () => clock.nowMs(),
       intervalMs,
       targets: () => targets,
       sweeps: { round: sweep, retry: sweep },
@@ -152,6 +153,18 @@ describe('liveness of peers', () => {
     await clock.advance(60_000);
     assert.equal(prober.get('1'), undefined);
     assert.deepEqual(changes, ['1 reachable', '2 reachable']);
+  });
+
+  it('lists a silent peer until it answers or leaves the kernel', async () => {
+    const prober = start();
+    const listed = (): string[] => prober.unreachable().map(([key]) => key);
+    down = new Set(['1', '2'].flatMap((key) => [overlayOf(key), publicIpOf(key)]));
+    await clock.advance(30_000);
+    assert.deepEqual(listed(), ['1', '2']);
+    down.delete(overlayOf('1'));
+    targets = new Map([...targets].filter(([key]) => key !== '2'));
+    await clock.advance(30_000);
+    assert.deepEqual(listed(), []);
   });
 
   it('spreads many peers over the interval', async () => {

@@ -16,6 +16,8 @@ export interface LivenessProberOptions {
   readonly clock: Clock;
   /** Default `Math.random`. */
   readonly random?: Random;
+  /** Wall time in ms since 1970; default `Date.now`. */
+  readonly wallMs?: () => number;
   /** From one echo to a peer to the next, in ms; 0: never. */
   readonly intervalMs: number;
   /** Where the peers that are programmed answer, by key; the same object while nothing changes. */
@@ -58,15 +60,13 @@ function sliceOf(targets: readonly (readonly [key: string, target: PeerTargets])
   };
 }
 
-/** A peer that did not answer, and its retries so far. */
-type Suspects = Map<string, number>;
-
 export class LivenessProber {
   readonly #options: LivenessProberOptions;
   readonly #round: ControlLoop;
   readonly #retry: ControlLoop;
   readonly #known = new Map<string, Liveness>();
-  readonly #suspects: Suspects = new Map();
+  /** Peers that did not answer, and their retries so far. */
+  readonly #suspects = new Map<string, number>();
   #slices: Slice[] = [];
   /** Of the next slice. */
   #position = 0;
@@ -96,6 +96,11 @@ export class LivenessProber {
   /** `undefined`: not probed yet, or not often enough. */
   get(key: string): Liveness | undefined {
     return this.#known.get(key);
+  }
+
+  /** Peers that do not answer on the overlay. */
+  unreachable(): readonly (readonly [key: string, liveness: Liveness])[] {
+    return [...this.#known].filter(([, { state }]) => state !== 'reachable');
   }
 
   /** Peers by state, of those for which `has` holds and of `total` peers. */
@@ -235,8 +240,9 @@ export class LivenessProber {
   }
 
   #apply(key: string, evidence: LivenessEvidence): void {
+    const { wallMs = Date.now } = this.#options;
     const before = this.#known.get(key);
-    const after = next(before, evidence, this.#options.clock.nowMs());
+    const after = next(before, evidence, wallMs());
     this.#known.set(key, after);
     if (before?.state !== after.state) this.#options.onChange(key, after, before);
   }

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { wallTime } from '../../lib/wall-time.ts';
 import { livenessProblems } from './liveness-problems.ts';
 import type { Liveness } from './liveness-state.ts';
 
-const SINCE = wallTime(1000);
+const SINCE = '1970-01-01T00:00:01.000Z';
 const silent: Liveness = { state: 'silent', sinceMs: 1000 };
 const broken: Liveness = { state: 'overlay-broken', sinceMs: 1000 };
 const pairs = (count: number, liveness: Liveness): (readonly [string, Liveness])[] =>

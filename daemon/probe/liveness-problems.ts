@@ -1,6 +1,5 @@
 // What operators read about peers that do not answer. Pure.
 import type { LivenessStateV1 } from '../../api/index.ts';
-import { wallTime } from '../../lib/wall-time.ts';
 import type { Liveness } from './liveness-state.ts';
 
 const MESSAGES: Readonly<Record<LivenessStateV1, string>> = {
@@ -37,7 +36,9 @@ export function livenessProblems(
 
 function named(found: readonly (readonly [key: string, liveness: Liveness])[]): string {
   const sorted = [...found].sort(([a], [b]) => (a < b ? -1 : 1));
-  const names = sorted.slice(0, MAX_NAMED).map(([key, { sinceMs }]) => `${key} since ${wallTime(sinceMs)}`);
+  const names = sorted
+    .slice(0, MAX_NAMED)
+    .map(([key, { sinceMs }]) => `${key} since ${new Date(sinceMs).toISOString()}`);
   const more = found.length - names.length;
   return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

@@ -15,9 +15,9 @@ import type { LivenessStateV1 } from '../../api/index.ts';
 /** State of one peer that was probed. */
 export interface Liveness {
   readonly state: LivenessStateV1;
-  /** Start of that state, on the clock of the daemon. */
+  /** Start of that state, in ms since 1970: a text that names it stays the same. */
   readonly sinceMs: number;
-  /** When the peer last answered; unset if it never has. */
+  /** When the peer last answered, in ms since 1970; unset if it never has. */
   readonly answeredMs?: number;
   /** Round trip of that answer, in ms. */
   readonly rttMs?: number;
@@ -29,7 +29,7 @@ export type LivenessEvidence =
   /** As often as is needed to believe it. */
   | { readonly kind: 'not-answered'; readonly hasUnderlayAnswered: boolean };
 
-/** The state after `evidence`. */
+/** The state after `evidence`; `nowMs`: wall time in ms since 1970. */
 export function next(before: Liveness | undefined, evidence: LivenessEvidence, nowMs: number): Liveness {
   const state = stateOf(evidence);
   const sinceMs = before?.state === state ? before.sinceMs : nowMs;

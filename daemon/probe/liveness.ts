@@ -40,8 +40,6 @@ export class PeerLiveness implements LivenessView {
   readonly #sweepers: readonly EchoSweeper[];
   /** Unset if peers or their state in the kernel may have changed. */
   #targets: ReadonlyMap<string, PeerTargets> | undefined;
-  /** Peers that are not reachable. */
-  readonly #unreachable = new Map<string, Liveness>();
 
   constructor(options: PeerLivenessOptions) {
     const { clock, log, native, intervalMs } = options;
@@ -54,7 +52,9 @@ export class PeerLiveness implements LivenessView {
       intervalMs: native === undefined ? 0 : intervalMs,
       targets: () => (this.#targets ??= this.#readTargets()),
       sweeps: { round: round.sweep.bind(round), retry: retry.sweep.bind(retry) },
-      onChange: (key, liveness, before) => this.#onChange(key, liveness, before),
+      onChange: (key, liveness, before) => {
+        if (before !== undefined || liveness.state !== 'reachable') options.onChange(key, liveness);
+      },
       onError: ({ message }) => log.warn('Peers cannot be probed from this host', { error: message }),
     });
   }
@@ -84,18 +84,12 @@ export class PeerLiveness implements LivenessView {
 
   problems(): readonly string[] {
     const peers = this.#options.peers();
-    for (const key of this.#unreachable.keys()) if (!peers.has(key)) this.#unreachable.delete(key);
-    // A reservation that never answered may have no host yet.
-    const found = [...this.#unreachable].filter(
-      ([key, { answeredMs }]) => answeredMs !== undefined || peers.get(key)?.isReservation !== true,
-    );
+    const found = this.#prober.unreachable().filter(([key, { answeredMs }]) => {
+      const peer = peers.get(key);
+      // A reservation that never answered may have no host yet.
+      return peer !== undefined && (answeredMs !== undefined || !peer.isReservation);
+    });
     return livenessProblems(found, peers.size);
-  }
-
-  #onChange(key: string, liveness: Liveness, before: Liveness | undefined): void {
-    if (liveness.state === 'reachable') this.#unreachable.delete(key);
-    else this.#unreachable.set(key, liveness);
-    if (before !== undefined || liveness.state !== 'reachable') this.#options.onChange(key, liveness);
   }
 
   /** Peers that are in the kernel: echoes to others would leave by the default route. */

@@ -80,8 +80,8 @@ function livenessOf({ liveness }: NodeView, { key }: Lease): LivenessV1 | undefi
   const { state, sinceMs, answeredMs, rttMs } = found;
   return {
     state,
-    since: wallTime(sinceMs),
-    ...(answeredMs !== undefined && { answeredAt: wallTime(answeredMs) }),
+    since: new Date(sinceMs).toISOString(),
+    ...(answeredMs !== undefined && { answeredAt: new Date(answeredMs).toISOString() }),
     ...(rttMs !== undefined && { rttMs }),
   };
 }
