@@ -81,7 +81,9 @@ export interface NativeEcho {
 }
 
 /** Echoes to many addresses at a time. Only `daemon/probe/echo-sweeper.ts` uses it. */
-export interface NativeEchoSweep extends Pick<NativeEcho, 'echoOpen' | 'echoClose'> {
+export interface NativeEchoSweep extends Pick<NativeEcho, 'echoClose'> {
+  /** As {@link NativeEcho.echoOpen}; ICMP errors do not reach the socket. */
+  echoSweepOpen(family: 4 | 6, identifier: number): number;
   /**
    * Sends one echo with `sequence` to each of `addresses`, packed in 4 or 16 bytes each. Stores the send
    * times in `sentUs`, one an address, in µs since 1970; 0: the kernel did not send it.

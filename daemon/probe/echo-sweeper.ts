@@ -103,7 +103,7 @@ export class EchoSweeper {
     const known = this.#sockets.get(family);
     if (known !== undefined) return known;
     const identifier = randomInt(1, 0x10000);
-    const fd = this.#options.native.echoOpen(family, identifier, undefined, undefined);
+    const fd = this.#options.native.echoSweepOpen(family, identifier);
     const socket = { fd, family, identifier, token: randomBytes(TOKEN_BYTES) };
     this.#sockets.set(family, socket);
     return socket;

@@ -1,8 +1,10 @@
 /* Sends and reads the echoes of a sweep. */
 #include "echo-sweep.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "echo-parse.h"
 
@@ -20,11 +22,18 @@ static union weft_echo_address address_at(const struct weft_echo_sweep *sweep, s
   return address;
 }
 
+int weft_echo_sweep_open(int family, uint16_t identifier) {
+  const int fd = weft_echo_open(family, identifier, NULL, NULL), off = 0;
+  if (fd < 0) return fd;
+  const int result = family == AF_INET ? setsockopt(fd, SOL_IP, IP_RECVERR, &off, sizeof(off))
+                                       : setsockopt(fd, SOL_IPV6, IPV6_RECVERR, &off, sizeof(off));
+  if (result == 0) return fd;
+  const int error = -errno;
+  close(fd);
+  return error;
+}
+
 void weft_echo_sweep_send(const struct weft_echo_sweep *sweep) {
-  const int off = 0;
-  /* Only answers count: ICMP errors would fail calls and fill a queue. */
-  (void)(sweep->family == AF_INET ? setsockopt(sweep->fd, SOL_IP, IP_RECVERR, &off, sizeof(off))
-                                  : setsockopt(sweep->fd, SOL_IPV6, IPV6_RECVERR, &off, sizeof(off)));
   for (size_t index = 0; index < sweep->count; index++) {
     const union weft_echo_address to = address_at(sweep, index);
     double *sent_us = &sweep->sent_us[index];

@@ -194,6 +194,19 @@ static bool read_sweep(napi_env env, const napi_value *values, struct weft_echo_
   return address_bytes == times * (sweep->family == AF_INET ? 4 : 16);
 }
 
+/* echoSweepOpen(family, identifier): the descriptor. */
+static napi_value echo_sweep_open(napi_env env, napi_callback_info info) {
+  napi_value values[2], result;
+  uint32_t identifier;
+  int family;
+  if (weft__arguments(env, info, 2, values) < 0) return NULL;
+  if (!read_family(env, values[0], &family) || !read_uint(env, values[1], 0xffff, &identifier))
+    return weft__throw_type(env, "echoSweepOpen takes (4 or 6, identifier)");
+  const int fd = weft_echo_sweep_open(family, (uint16_t)identifier);
+  if (fd < 0) return weft__throw_errno(env, "socket", fd);
+  return napi_create_int32(env, fd, &result) == napi_ok ? result : NULL;
+}
+
 /* echoSweepSend(fd, family, identifier, sequence, token, addresses, sentUs). */
 static napi_value echo_sweep_send(napi_env env, napi_callback_info info) {
   napi_value values[7];
@@ -260,6 +273,7 @@ int weft_echo_init(napi_env env, napi_value exports) {
   if (error == 0) error = weft__export(env, exports, "echoSetTtl", echo_set_ttl);
   if (error == 0) error = weft__export(env, exports, "echoSend", echo_send);
   if (error == 0) error = weft__export(env, exports, "echoRead", echo_read);
+  if (error == 0) error = weft__export(env, exports, "echoSweepOpen", echo_sweep_open);
   if (error == 0) error = weft__export(env, exports, "echoSweepSend", echo_sweep_send);
   if (error == 0) error = weft__export(env, exports, "echoSweepRead", echo_sweep_read);
   if (error == 0) error = weft__export(env, exports, "checksumProbeSend", checksum_probe_send);
