@@ -80,6 +80,18 @@ describe('WireGuard monitor', () => {
     host.monitor.stop();
   });
 
+  it('reports a first handshake also where another peer is gone at once', async () => {
+    const host = new Host();
+    host.isHurried = true;
+    host.peers = [{ ...PEER, lastHandshakeMs: WALL_MS }];
+    host.monitor.start();
+    await host.pass(0);
+    host.peers = [{ ...PEER, publicKey: 'other', lastHandshakeMs: WALL_MS }];
+    await host.pass(200);
+    assert.deepEqual(host.seen, ['handshake', 'handshake']);
+    host.monitor.stop();
+  });
+
   it('adopts what an earlier daemon left', async () => {
     const host = new Host();
     host.peers = [{ ...PEER, lastHandshakeMs: WALL_MS - 1_000_000 }];

@@ -97,18 +97,20 @@ export class WireguardMonitor implements Handshakes {
       this.#nextAtMs = Infinity;
       return false;
     }
-    const [answered, silent] = [this.#answered.size, this.silent];
+    const { silent } = this;
     // The next read succeeds, or the reconciler reports the device.
-    await this.#read(names).catch(() => undefined);
+    const hasFirstHandshake = await this.#read(names).catch(() => false);
     this.#nextAtMs = clock.nowMs() + (isHurried() ? MIGRATION_INTERVAL_MS : INTERVAL_MS);
-    if (this.#answered.size > answered) onHandshake();
+    if (hasFirstHandshake) onHandshake();
     if (this.silent !== silent) onChange();
     return false;
   }
 
-  async #read(devices: readonly string[]): Promise<void> {
+  /** Whether a peer answered a handshake for the first time. */
+  async #read(devices: readonly string[]): Promise<boolean> {
     const { kernel, wallMs = Date.now } = this.#options;
     const peers = new Map<string, WireguardPeerView>();
+    const before = new Set(this.#answered);
     for (const dev of devices)
       for (const peer of (await kernel.readWireguard(dev))?.peers ?? []) {
         const key = `${dev} ${peer.publicKey}`;
@@ -118,6 +120,7 @@ export class WireguardMonitor implements Handshakes {
     this.#peers = peers;
     // A key that is gone may come back with another host behind it.
     for (const key of this.#answered) if (!peers.has(key)) this.#answered.delete(key);
+    return [...this.#answered].some((key) => !before.has(key));
   }
 }
 
