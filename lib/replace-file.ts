@@ -1,6 +1,15 @@
 // Replaces a file so that a reader, or a crash at any instruction, sees the old one or the new one.
 // Order: temporary file beside the target, fsync, rename, fsync of the folder.
-import { constants } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { lstat, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -21,6 +30,21 @@ export async function replaceFile(target: string, text: string, mode: number): P
     throw error;
   }
   await syncFolder(dirname(target));
+}
+
+/** {@link replaceFile} for programs that end soon after, without the fsync of the folder. */
+export function replaceFileSync(target: string, text: string, mode: number): void {
+  const temporary = join(dirname(target), `.${basename(target)}.weft`);
+  rmSync(temporary, { force: true });
+  const file = openSync(temporary, 'wx', mode);
+  try {
+    fchmodSync(file, mode);
+    writeFileSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, target);
 }
 
 async function removeFile(path: string): Promise<void> {

@@ -1,21 +1,11 @@
 // Installs weft's CNI plugin and a conflist. All checks run first; then files are replaced
 // atomically, the conflist last, as runtimes watch for it.
 import { spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newestCommonVersion } from './cni-version.ts';
+import { replaceFileSync } from '../../lib/replace-file.ts';
 import { InstallError } from './install-error.ts';
 import { networkConfigs, problemOfConfig } from '../../daemon/cni/network-configs.ts';
 import { formatConflist, type ConflistOptions, type PluginName } from './conflist.ts';
@@ -157,19 +147,6 @@ export function applyInstall({ changes }: InstallPlan): void {
   for (const { path, text, mode, change } of changes) {
     if (change === 'none') continue;
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    replaceFile(path, text, mode);
+    replaceFileSync(path, text, mode);
   }
-}
-
-function replaceFile(path: string, text: string, mode: number): void {
-  const temporary = join(dirname(path), `.${basename(path)}.weft`);
-  rmSync(temporary, { force: true });
-  const file = openSync(temporary, 'wx', mode);
-  try {
-    writeFileSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(temporary, path);
 }

@@ -93,7 +93,7 @@ describe('key files of WireGuard', () => {
   });
 
   it('that cannot be written are an error, and are made once they can', () => {
-    mkdirSync(join(folder, 'flannel', '.wgkey.new', 'x'), { recursive: true });
+    mkdirSync(join(folder, 'flannel', '.wgkey.weft', 'x'), { recursive: true });
     const keys = open();
     assert.match(keys.facts(wanted())?.error ?? '', /Cannot write a private key .*make the folder writable/);
     rmSync(join(folder, 'flannel'), { recursive: true });

@@ -1,22 +1,11 @@
 // Private keys of this host in files, one a generation: flannel's file for epoch 0, and the same
 // name with the epoch for others. Reads them, makes missing ones, and passes secrets to the keyring
 // alone. Synchronous: a file of 44 bytes, read once.
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import type { WireguardConfig } from '../../allocator/config/config.ts';
 import type { WireguardFacts } from '../../backends/backend.ts';
+import { replaceFileSync } from '../../lib/replace-file.ts';
 import { generateWireguardKey, parseWireguardKey } from '../../lib/wireguard-key.ts';
 import type { WireguardKeyring } from '../kernel/wireguard/wireguard-keyring.ts';
 import type { WireguardKeySource } from './interface-facts.ts';
@@ -135,17 +124,7 @@ export class WireguardKeys implements WireguardKeySource {
     const key = generate();
     try {
       mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
-      const temporary = join(dirname(file), `.${basename(file)}.new`);
-      rmSync(temporary, { force: true });
-      const descriptor = openSync(temporary, 'wx', KEY_MODE);
-      try {
-        writeSync(descriptor, key.toString('base64'));
-        fsyncSync(descriptor);
-      } finally {
-        closeSync(descriptor);
-      }
-      chmodSync(temporary, KEY_MODE);
-      renameSync(temporary, file);
+      replaceFileSync(file, key.toString('base64'), KEY_MODE);
     } catch (error) {
       throw new Error(
         `Cannot write a private key of WireGuard to ${file}: ${messageOf(error)}; make the folder writable, or name another file with WIREGUARD_KEY_FILE`,
