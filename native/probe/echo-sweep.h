@@ -18,7 +18,7 @@ struct weft_echo_sweep {
   double *sent_us;
 };
 
-/* Opens a socket for sweeps, as weft_echo_open. It has no queue of ICMP errors: only answers count. */
+/* Opens a socket for sweeps, as weft_echo_open, that gets no ICMP errors: only answers count. */
 int weft_echo_sweep_open(int family, uint16_t identifier);
 /* Sends the echoes. Those that the kernel rejects, as without a route, count as not sent. */
 void weft_echo_sweep_send(const struct weft_echo_sweep *sweep);
