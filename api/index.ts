@@ -4,6 +4,7 @@ export * from './devices.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './leases.ts';
+export * from './page.ts';
 export * from './peers.ts';
 export * from './ping.ts';
 export * from './route.ts';

@@ -1,6 +1,6 @@
 // Definition of an endpoint of the control socket. A new one is a file that exports an Endpoint,
 // and a line in endpoints.ts.
-import { WeftError, type ControlErrorCode } from '../../api/index.ts';
+import { WeftError, type ControlErrorCode, type DoctorReportV1 } from '../../api/index.ts';
 import type { AnyRegistry } from '../../allocator/registry/registry.ts';
 import type { RootLogger } from '../log/log.ts';
 import type { ProbeHistory } from '../probe/probe-history.ts';
@@ -12,6 +12,8 @@ export interface ControlledNode extends NodeView {
   readonly log: RootLogger;
   /** Takes reservations and releases; unset until it is opened. */
   readonly registry: AnyRegistry | undefined;
+  /** Takes what `weft doctor` found. */
+  doctorReport: DoctorReportV1 | undefined;
   /** Takes the result of a ping as the last probe. */
   readonly probes: ProbeHistory;
 }

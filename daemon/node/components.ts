@@ -1,5 +1,6 @@
 // The parts of the daemon as they start, which is also the view that control socket and metrics
 // have of it. Only the daemon sets a part.
+import type { DoctorReportV1 } from '../../api/index.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
@@ -58,6 +59,7 @@ export class Components implements ControlledNode {
   configWatcher: ConfigWatcher | undefined;
   /** Unset without --cni-config-path. */
   conflist: ConflistKeeper | undefined;
+  doctorReport: DoctorReportV1 | undefined;
 
   constructor({ options, log, clock, addon, startedMs, packetPath, hook }: InitialComponents) {
     this.options = options;
