@@ -5,6 +5,7 @@ import { parseSeconds } from '../args/config-args.ts';
 import { checkConfig, type ParsedConfigFile } from '../client/config-source.ts';
 import { writeConfig } from '../client/config-write.ts';
 import { ETCD_OPTIONS, openConfigStore } from '../client/etcd-options.ts';
+import { kubernetesConfigPath, notInEtcd } from '../client/kubernetes-config.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { oneLine } from '../output.ts';
@@ -32,6 +33,8 @@ export const wireguardCommand = defineCommand({
       throw new UsageError(
         `weft wireguard needs the verb rotate${verb === undefined ? '' : `, got ${JSON.stringify(verb)}`}`,
       );
+    const path = await kubernetesConfigPath(values);
+    if (path !== undefined) throw notInEtcd('weft wireguard rotate', path);
     const timeoutMs = parseSeconds(values.timeout ?? '60') * 1000;
     const { store, key, addresses: etcdAddresses } = openConfigStore(values);
     try {
