@@ -55,7 +55,7 @@ function withDefaults(options: CommandSpec['options'], values: Readonly<Record<s
     const value =
       values[name] ?? specDefault ?? (type === 'boolean' ? false : multiple === true ? [] : undefined);
     const wrong = choices && [value].flat().find((one) => typeof one === 'string' && !choices.includes(one));
-    if (wrong !== undefined) throw wrongChoice(name, String(wrong), choices!);
+    if (wrong !== undefined) throw wrongChoice(name, wrong as string, choices!);
     return [name, value];
   });
   return Object.fromEntries(named) as object;

@@ -138,7 +138,7 @@ describe('the commands on a lab', () => {
 
   it('explain why an address without an owner is unreachable', async () => {
     const unleased = await json<RouteV1>('h1', 'route get 10.5.250.7', 4);
-    assert.deepEqual([unleased.kind, unleased.datapath], ['unleased', 'none']);
+    assert.deepEqual([unleased.kind, unleased.datapath], ['unleased', 'unencapsulated']);
     const outside = await weft('h1', 'route get 192.0.2.1');
     assert.equal(outside.code, 4);
     assert.match(outside.stdout, /lies outside of the overlay network/);
