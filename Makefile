@@ -235,7 +235,7 @@ bench-tools:
 
 # BENCHMARKS='path cni' runs some, PARTS='…' as well; bin/weft bench --help lists them.
 bench: bench-tools bundle
-	bin/weft bench $(or $(BENCHMARKS),$(PARTS))
+	bin/weft bench $(or $(BENCHMARKS),$(PARTS),all)
 
 # Smoke test of half a minute; fails if a benchmark cannot run or weft is slower than fastd.
 .PHONY: bench-check
