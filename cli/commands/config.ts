@@ -1,5 +1,5 @@
 // `weft config`: shows, checks and changes the network config in etcd. Connects to etcd without a
-// daemon.
+// daemon. Where the Kubernetes API is the registry, it shows and checks the file of the ConfigMap.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,6 +21,7 @@ import { endpointAddresses } from '../../daemon/options/etcd-options.ts';
 import { SOCKET_OPTION } from '../client/control-client.ts';
 import { ETCD_OPTIONS, etcdOptionsOf } from '../client/etcd-options.ts';
 import { openConfigStore } from '../client/open-config-store.ts';
+import { kubernetesConfigPath, notInEtcd, readKubernetesConfig } from '../client/kubernetes-config.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { formatTable } from '../format/table.ts';
 import { UsageError } from '../usage-error.ts';
@@ -37,7 +38,8 @@ export const configCommand = defineCommand({
   ],
   about:
     'Shows, checks and changes the network config in etcd. A new document takes effect on every host at once; set, edit and\n' +
-    'rollback wait for the hosts and list those that do not follow. Comments and trailing commas are removed from documents.',
+    'rollback wait for the hosts and list those that do not follow. Comments and trailing commas are removed from documents.\n' +
+    'Where the Kubernetes API is the registry, get and diff read the file of the ConfigMap, which kubectl changes.',
   verbs: CONFIG_VERBS,
   options: {
     yes: { type: 'boolean', short: 'y', help: 'skip the confirmation' },
@@ -61,6 +63,8 @@ export const configCommand = defineCommand({
     checkConfigArgs(verb, arg);
     if (verb === 'schema') return printDocument(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
     if (verb === 'validate') return validate(arg!, endpointAddresses(etcdOptionsOf(values)));
+    const path = await kubernetesConfigPath(values);
+    if (path !== undefined) return runOnFile(path, verb, arg ?? '');
     const timeoutMs = parseSeconds(values.timeout ?? '60') * 1000;
     const { store, key, addresses: etcdAddresses } = await openConfigStore(values);
     const options = {
@@ -98,7 +102,22 @@ async function runOnStore(task: Task): Promise<number> {
   if (verb === 'edit') return edit(task, snapshot);
   if (given === undefined) throw new Error(`weft config ${verb} has no action`);
   if (verb === 'set') return writeConfig(store, snapshot, given, options);
-  const plan = planAgainst(snapshot, given, options.etcdAddresses);
+  return printPlan(snapshot, given, options.etcdAddresses);
+}
+
+async function runOnFile(path: string, verb: string | undefined, arg: string): Promise<number> {
+  if (verb !== 'get' && verb !== 'diff') throw notInEtcd(`weft config ${verb}`, path);
+  const given = verb === 'diff' ? check(await readSource(arg)) : undefined;
+  const snapshot = await readKubernetesConfig(path);
+  return given === undefined ? printDocument(ended(snapshot.text)) : printPlan(snapshot, given, []);
+}
+
+function printPlan(
+  snapshot: ConfigSnapshot,
+  given: ParsedConfigFile,
+  etcdAddresses: readonly IpAddress[],
+): number {
+  const plan = planAgainst(snapshot, given, etcdAddresses);
   printLines(describePlan(plan));
   return plan.effect === 'none' ? EXIT_OK : EXIT_FINDINGS;
 }

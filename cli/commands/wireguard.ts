@@ -7,6 +7,7 @@ import { writeConfig } from '../client/config-write.ts';
 import { SOCKET_OPTION } from '../client/control-client.ts';
 import { ETCD_OPTIONS } from '../client/etcd-options.ts';
 import { openConfigStore } from '../client/open-config-store.ts';
+import { kubernetesConfigPath, notInEtcd } from '../client/kubernetes-config.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { oneLine } from '../output.ts';
@@ -35,6 +36,8 @@ export const wireguardCommand = defineCommand({
       throw new UsageError(
         `weft wireguard needs the verb rotate${verb === undefined ? '' : `, got ${JSON.stringify(verb)}`}`,
       );
+    const path = await kubernetesConfigPath(values);
+    if (path !== undefined) throw notInEtcd('weft wireguard rotate', path);
     const timeoutMs = parseSeconds(values.timeout ?? '60') * 1000;
     const { store, key, addresses: etcdAddresses } = await openConfigStore(values);
     try {

@@ -15,7 +15,7 @@ import { Prober } from '../../daemon/probe/prober.ts';
 import { loadNative } from '../../native/index.ts';
 import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
-import { kubernetesOptionsOf } from './kubernetes-options.ts';
+import { kubernetesOptionsOf } from '../client/kubernetes-options.ts';
 
 export interface FactsOptions {
   readonly client: ControlClient;
