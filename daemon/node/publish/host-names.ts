@@ -12,7 +12,7 @@ const MAX_AGE_MISSING_MS = 5_000;
 /** Longest wait of a request for names; without an answer the names known before are shown. */
 const TIMEOUT_MS = 500;
 
-/** What names are looked up by. */
+/** What has a name. */
 export type NamedLease = Pick<Lease, 'key'> & {
   readonly attributes: Pick<Lease['attributes'], 'publicIp' | 'publicIpv6'>;
 };
