@@ -13,7 +13,7 @@ UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,benc
 
 .PHONY: build bundle prebuild demo test test-unit test-specs test-native test-arm64 test-fuzz test-root test-path-kernel bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
-build: dist/.built dist/weft-cni.cjs dist/weft-client.cjs native/build/weft.node
+build: dist/.built dist/weft-cni dist/weft-client.cjs native/build/weft.node
 
 # Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
@@ -30,11 +30,20 @@ dist/.built: node_modules/.installed tsconfig.json $(PAGE) $(SOURCES)
 	@node dist/deploy/bundle/write-page.js
 	@touch $@
 
-# The CNI plugin in one file: it is started for every container.
+# The CNI plugin in JavaScript in one file.
 dist/weft-cni.cjs: dist/.built bin/check-node.mjs
 	node_modules/.bin/esbuild dist/containers/cni/main.js --bundle --platform=node --format=cjs --target=node20.19 \
-	  --banner:js="$$(echo '#!/usr/bin/env node'; echo "'use strict';"; cat bin/check-node.mjs)" --log-level=warning --outfile=$@
+	  --banner:js="$$(echo '#!/usr/bin/env node'; echo "'use strict';"; cat bin/check-node.mjs)" --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
 	@chmod +x $@
+
+# The same behind a program that has the daemon answer, as it is started for every container. Without a C compiler the
+# script alone.
+dist/weft-cni: dist/weft-cni.cjs native/build/cni-client
+	@cat $$(ls native/build/cni-client 2>/dev/null) $< >$@.new && chmod +x $@.new && mv $@.new $@
+
+native/build/cni-client: $(wildcard native/cni/*.[ch] native/cni/build.sh)
+	@sh native/cni/build.sh native/build
+	@rm -rf native/prebuilds
 
 # The commands that only ask the daemon, in one file without anything else: people wait for them.
 dist/weft-client.cjs: dist/.built bin/check-node.mjs
@@ -47,14 +56,14 @@ native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] nat
 	@rm -rf native/prebuilds
 
 # dist/weft.mjs and dist/addons/, with the CNI plugin: all that a host with Node needs.
-bundle: dist/.bundled dist/weft-cni.cjs
+bundle: dist/.bundled dist/weft-cni
 
-dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
+dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/weft.node native/build/cni-client $(wildcard native/prebuilds/*/*)
 	node dist/deploy/bundle/main.js
 	@touch $@
 
 # The addon's recipe removes those of older sources.
-native/prebuilds/%/weft.node: ;
+native/prebuilds/%: ;
 
 # Debian packages for amd64 and arm64 in dist/, each without Node and with it.
 .PHONY: deb
@@ -81,10 +90,12 @@ native/build/weft-oracle.node: node_modules/.installed $(wildcard native/packet/
 	@sh native/test/build-oracle.sh
 
 # Copies that are loaded instead of one's own build, so that a user needs no compiler. Of older sources they would mislead.
-prebuild: native/build/weft.node
+prebuild: native/build/weft.node native/build/cni-client
 	@deploy/install-tools.sh aarch64-linux-gnu-gcc
 	CC=cc sh native/build.sh native/prebuilds/linux-$$(node -p process.arch)/weft.node
 	CC=aarch64-linux-gnu-gcc sh native/build.sh native/prebuilds/linux-arm64/weft.node
+	CC=cc sh native/cni/build.sh native/prebuilds/linux-$$(node -p process.arch)
+	CC=aarch64-linux-gnu-gcc sh native/cni/build.sh native/prebuilds/linux-arm64
 
 lab-tools:
 	@deploy/install-tools.sh $(LAB_TOOLS) cc node npm
@@ -96,7 +107,7 @@ demo: lab-tools bundle
 	bin/weft lab run --hosts 3
 
 # The C of the packet path under sanitizers, and for arm64 under qemu. Neither runs twice for the same sources and tools.
-C_TESTS = Makefile native/packet native/route native/bpf native/probe native/path native/src native/test
+C_TESTS = Makefile native/packet native/route native/bpf native/probe native/path native/cni native/src native/test
 test-native:
 	@deploy/install-tools.sh cc
 	@sh test/unless-passed.sh gcc '$(C_TESTS)' sh native/test/run.sh
@@ -205,6 +216,10 @@ test-kube: test-tools bundle
 test-kube-if-possible:
 	@sh test/kubernetes/try-build.sh; case $$? in 0) $(MAKE) --no-print-directory test-kube ;; 75) ;; *) exit 1 ;; esac
 
+# Runs specs; the programs of a cluster are in the folder of $KUBE_APISERVER.
+KUBE_CLUSTER = KUBE_BIN=$${KUBE_APISERVER%/*} KUBE_APISERVER=$${KUBE_APISERVER%/*}/kube-apiserver WEFT_IMAGE=$$(ls dist/weft_*.oci.tar) AS_ROOT=1 \
+	  sh test/kubernetes/e2e/run.sh sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000
+
 # weft.yaml on a cluster of two nodes in namespaces, with kubelet, containerd and pods for real; root only. KEEP_LOGS=1 keeps logs.
 KUBE_PROGRAMS = kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
 .PHONY: test-kube-e2e
@@ -213,8 +228,15 @@ test-kube-e2e: test-tools image
 	  deploy/install-tools.sh containerd runc iptables nft busybox && \
 	  for program in $(KUBE_PROGRAMS); do KUBE_APISERVER=$$(sh test/kubernetes/build.sh $$program) || exit 1; done && \
 	  HELM=$$(sh test/kubernetes/build.sh helm) && \
-	  HELM=$$HELM KUBE_BIN=$${KUBE_APISERVER%/*} KUBE_APISERVER=$${KUBE_APISERVER%/*}/kube-apiserver WEFT_IMAGE=$$(ls dist/weft_*.oci.tar) AS_ROOT=1 \
-	  sh test/kubernetes/e2e/run.sh sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 'dist/test/kubernetes/e2e/*.spec.js'; fi
+	  HELM=$$HELM $(KUBE_CLUSTER) 'dist/test/kubernetes/e2e/*.spec.js'; fi
+
+# Specs of Kubernetes' own conformance suite on such a cluster; root only. e2e.test is built the first time, which takes minutes.
+.PHONY: test-kube-conformance
+test-kube-conformance: test-tools image
+	@if [ "$$(id -u)" -ne 0 ]; then echo 'test-kube-conformance needs root: kubelet and containerd run in namespaces'; else \
+	  deploy/install-tools.sh containerd runc iptables nft busybox curl nc.openbsd && \
+	  for program in $(KUBE_PROGRAMS) agnhost e2e.test; do KUBE_APISERVER=$$(sh test/kubernetes/build.sh $$program) || exit 1; done && \
+	  timeout -k 30 1200 env $(KUBE_CLUSTER) 'dist/test/kubernetes/conformance/*.spec.js'; fi
 
 # deploy/kubernetes/weft.yaml and rbac.yaml from the chart.
 .PHONY: kube-manifests
@@ -226,7 +248,7 @@ bench-tools:
 
 # BENCHMARKS='path cni' runs some, PARTS='…' as well; bin/weft bench --help lists them.
 bench: bench-tools bundle
-	bin/weft bench $(or $(BENCHMARKS),$(PARTS))
+	bin/weft bench $(or $(BENCHMARKS),$(PARTS),all)
 
 # Smoke test of half a minute; fails if a benchmark cannot run or weft is slower than fastd.
 .PHONY: bench-check

@@ -2,6 +2,9 @@
 import { addressOf, contains, parseCidr, type Cidr } from '../../lib/address.ts';
 import { transportOf } from '../../backends/transport.ts';
 import { truncate, type Check } from './check.ts';
+import type { Facts } from './facts.ts';
+import { forwardRules, variantRules } from './firewall/iptables-variants.ts';
+import { proxyMode } from './firewall/proxy-mode.ts';
 import { findDrops } from './firewall-drops.ts';
 
 const forwardDrop: Check = {
@@ -10,21 +13,45 @@ const forwardDrop: Check = {
   run: async (facts) => {
     const network = (await facts.status)?.network?.ipv4;
     if (network === undefined) return [];
-    const rules = (await facts.program('iptables', '-S', 'FORWARD'))?.split('\n') ?? [];
-    const isDropping = rules.some((rule) => /^-P FORWARD (?:DROP|REJECT)/.test(rule));
-    const isAccepted = rules.some((rule) => acceptsForward(rule, network as Cidr));
-    if (!isDropping || isAccepted) return [];
+    const dropping = (await forwardPolicies(facts)).find(
+      ({ rules }) =>
+        rules.some((rule) => /^-P FORWARD (?:DROP|REJECT)/.test(rule)) &&
+        !rules.some((rule) => acceptsForward(rule, network as Cidr)),
+    );
+    if (dropping === undefined) return [];
+    const { command, program } = dropping;
     return [
       {
         severity: 'error',
         title: 'The firewall of this host drops forwarded packets of containers',
-        evidence: ['iptables -S FORWARD: -P FORWARD DROP', `no rule accepts ${network}`],
+        evidence: [`${command}: -P FORWARD DROP`, `no rule accepts ${network}`],
         impact: 'Containers of this host reach no other host, and no other host reaches them',
-        fix: `start the daemon without --iptables-forward-rules=false, or: iptables -A FORWARD -s ${network} -j ACCEPT; iptables -A FORWARD -d ${network} -j ACCEPT`,
+        fix: `${program === 'iptables' ? 'start the daemon without --iptables-forward-rules=false, or: ' : ''}${program} -A FORWARD -s ${network} -j ACCEPT; ${program} -A FORWARD -d ${network} -j ACCEPT`,
       },
     ];
   },
 };
+
+interface ForwardPolicy {
+  readonly program: string;
+  /** What printed the rules. */
+  readonly command: string;
+  readonly rules: readonly string[];
+}
+
+/** Of the iptables that the daemon uses, and of both variants: the kernel asks all that exist. */
+async function forwardPolicies(facts: Facts): Promise<readonly ForwardPolicy[]> {
+  const own = (await facts.program('iptables', '-S', 'FORWARD'))?.split('\n') ?? [];
+  const variants = (await variantRules(facts)).filter(({ isIpv6 }) => !isIpv6);
+  return [
+    { program: 'iptables', command: 'iptables -S FORWARD', rules: own },
+    ...variants.map(({ command, text, variant }) => ({
+      program: `iptables-${variant}`,
+      command,
+      rules: forwardRules(text),
+    })),
+  ];
+}
 
 const portDropped: Check = {
   id: 'port-dropped',
@@ -63,4 +90,4 @@ export function acceptsForward(rule: string, network: Cidr): boolean {
   );
 }
 
-export const FIREWALL_CHECKS: readonly Check[] = [forwardDrop, portDropped];
+export const FIREWALL_CHECKS: readonly Check[] = [forwardDrop, portDropped, proxyMode];

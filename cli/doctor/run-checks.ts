@@ -9,7 +9,7 @@ import { ETCD_CHECKS } from './checks-etcd.ts';
 import { FIREWALL_CHECKS } from './checks-firewall.ts';
 import { HOST_CHECKS } from './checks-host.ts';
 import { KERNEL_CHECKS } from './checks-kernel.ts';
-import { KUBERNETES_CHECKS } from './checks-kubernetes.ts';
+import { KUBERNETES_CHECKS } from './kubernetes/checks-kubernetes.ts';
 import { PATH_CHECKS } from './checks-path.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';
 import { WIREGUARD_CHECKS } from './backends/checks-wireguard.ts';

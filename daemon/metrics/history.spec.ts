@@ -9,13 +9,12 @@ describe('history of the last hour', () => {
   let clock: FakeClock;
   let devices: Map<string, DeviceCountersV1>;
   let node: { drift: number; silent: number; rttSum: number; rttCount: number };
-  let path: Record<string, bigint> | undefined;
   let intervalSec: number;
 
   beforeEach(() => {
     clock = new FakeClock();
     node = { drift: 0, silent: 0, rttSum: 0, rttCount: 0 };
-    [path, intervalSec] = [undefined, 20];
+    intervalSec = 20;
     setBytes(0, 0);
   });
 
@@ -33,10 +32,6 @@ describe('history of the last hour', () => {
       liveness: {
         counts: () => ({ reachable: 1, silent: node.silent, 'overlay-broken': 1, unknown: 0 }),
         rtts: () => ({ bounds: [1], cumulative: [0, node.rttCount], sum: node.rttSum }),
-      },
-      packetPath: {
-        devices: () => (path ? [{ name: 'flannel.1' }] : []),
-        status: () => ({ counters: path }),
       },
     } as unknown as NodeView;
     const history = new History({ clock, daemon, readDevices: () => Promise.resolve(devices) });
@@ -67,15 +62,6 @@ describe('history of the last hour', () => {
         [2, 0],
       ],
     );
-  });
-
-  it('reads the packet path where there is one', async () => {
-    path = { txBytes: 0n, rxBytes: 0n };
-    const history = start();
-    await clock.advance(1000);
-    path = { txBytes: 30n, rxBytes: 60n };
-    await clock.advance(30_000);
-    assert.deepEqual([history.document().txBytesPerSec, history.document().rxBytesPerSec], [[1], [2]]);
   });
 
   it('knows nothing of a device that was replaced, nor of peers without probes', async () => {

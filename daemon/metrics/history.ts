@@ -28,7 +28,7 @@ export interface HistoryOptions {
   readonly clock: Clock;
   readonly daemon: NodeView;
   /** Default: those of this network namespace. */
-  readonly readDevices?: () => Promise<ReadonlyMap<string, DeviceCountersV1>>;
+  readonly readDevices?: typeof readDeviceCounters;
 }
 
 export class History {
@@ -79,10 +79,10 @@ export class History {
   }
 
   async #step(): Promise<boolean> {
-    const { clock, readDevices = readDeviceCounters } = this.#options;
+    const { clock, daemon, readDevices = readDeviceCounters } = this.#options;
     if (clock.nowMs() < this.#nextMs) return false;
     // Without /proc traffic is unknown.
-    const devices = await readDevices().catch(() => undefined);
+    const devices = await readDevices(daemon.packetPath).catch(() => undefined);
     const now = this.#totals(devices);
     if (this.#before !== undefined) this.#keep(rowOf(this.#before, now, this.#silentPeers()));
     this.#before = now;
@@ -138,18 +138,10 @@ function rowOf(before: Totals, now: Totals, silentPeers: number): Row {
   ];
 }
 
-/** Of the packet path where there is one, whose packets the BPF fast path keeps from the devices. */
 function trafficOf(
-  { packetPath, reconciler }: NodeView,
+  { reconciler }: NodeView,
   devices: ReadonlyMap<string, DeviceCountersV1> | undefined,
 ): Pick<Totals, 'txBytes' | 'rxBytes'> {
-  const paths = packetPath?.devices() ?? [];
-  if (paths.length > 0) {
-    const all = paths.map(({ name }) => packetPath!.status(name).counters);
-    const sum = (name: string): number =>
-      all.reduce((total, counters) => total + Number(counters[name] ?? 0n), 0);
-    return { txBytes: sum('txBytes'), rxBytes: sum('rxBytes') };
-  }
   const overlay = (reconciler?.ownership?.devices ?? []).flatMap((name) => devices?.get(name) ?? []);
   if (overlay.length === 0) return { txBytes: NaN, rxBytes: NaN };
   return {
