@@ -11,6 +11,7 @@ import type { LoadedNative } from '../../native/index.ts';
 import type { DrainStateV1 } from '../../api/index.ts';
 import { ControlError } from '../control/endpoint.ts';
 import { ConflistKeeper } from '../cni/conflist-keeper.ts';
+import type { ServeCni } from '../control/server.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
 import type { Handover } from '../handover/handover.ts';
 import { withBpfSupport } from '../host/bpf-support.ts';
@@ -55,6 +56,8 @@ export interface DaemonDeps {
   /** Weft's addon; unset if it is missing. */
   readonly addon: LoadedNative;
   readonly handover: Handover;
+  /** Answers weft-cni; the plugin is above the daemon. */
+  readonly serveCni: ServeCni;
 }
 
 export class Daemon {
@@ -110,7 +113,7 @@ export class Daemon {
     this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram.bind(native) });
     this.#publisher = new EventPublisher(this.#parts.events);
     const renderMetrics = createMetricsRenderer(this.#parts, native?.countNetlinkDrops.bind(native));
-    this.#servers = new Servers(this.#parts, renderMetrics);
+    this.#servers = new Servers(this.#parts, renderMetrics, deps.serveCni);
     this.#progress = new ProgressReporter({
       components: this.#parts,
       clock,
