@@ -17,7 +17,7 @@ describe('an installed program', () => {
       const [file, ...args] = [...insteadOf(program, 'echo first'), ...command];
       const [first, second = ''] = execFileSync(file!, args, { encoding: 'utf8' }).split('\n');
       assert.equal(first, 'first');
-      assert.ok(second.startsWith(`${program} daemon --etcd-endpoints `), second);
+      assert.ok(second.startsWith(`${program} daemon --host-name h1 --etcd-endpoints `), second);
       assert.ok(second.endsWith('--log-level error'), second);
     } finally {
       rmSync(folder, { recursive: true, force: true });

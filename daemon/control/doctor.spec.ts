@@ -28,7 +28,7 @@ describe('PUT /v1/doctor', () => {
 
   it('bounds what it keeps', () => {
     const long = { ...FINDING, title: 'x'.repeat(5000), evidence: Array(50).fill('y'), more: 1 };
-    const { findings } = put({ findings: Array(500).fill(long) })!;
+    const { findings } = put({ findings: Array.from({ length: 500 }, () => long) })!;
     assert.equal(findings.length, 100);
     assert.deepEqual([findings[0]!.title.length, findings[0]!.evidence.length], [2000, 20]);
     assert.deepEqual(Object.keys(findings[0]!), Object.keys(FINDING));

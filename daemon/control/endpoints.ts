@@ -5,6 +5,7 @@ import { doctorEndpoint } from './doctor.ts';
 import { diffEndpoint } from './diff.ts';
 import { optionsEndpoint, peersEndpoint, statusEndpoint } from './documents.ts';
 import type { Endpoint } from './endpoint.ts';
+import { drainEndpoint } from './drain.ts';
 import { eventsEndpoint } from './events.ts';
 import { leasesEndpoint, releaseEndpoint, reserveEndpoint } from './leases.ts';
 import { readLogLevelEndpoint, setLogLevelEndpoint } from './log-level.ts';
@@ -32,6 +33,7 @@ export function createEndpoints(renderMetrics: Endpoint['handle']): readonly End
     reserveEndpoint,
     releaseEndpoint,
     doctorEndpoint,
+    drainEndpoint,
     optionsEndpoint,
     readLogLevelEndpoint,
     setLogLevelEndpoint,

@@ -25,6 +25,7 @@ import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { ChangeHook } from '../subnet-file/change-hook.ts';
 import { silentHandshakes } from '../view/wireguard-view.ts';
 import type { ConfigWatcher } from './config-watcher.ts';
+import type { Drain } from '../subnet-file/drain.ts';
 import type { OverlayNode } from './overlay-node.ts';
 import { HostNames } from './publish/host-names.ts';
 import { isAtRest, type ReadinessParts } from './readiness.ts';
@@ -63,6 +64,7 @@ export class Components implements ControlledNode {
   hostNames: HostNames | undefined;
   #registry: AnyRegistry | undefined;
   registryCache: RegistryCache | undefined;
+  drain: Drain | undefined;
   kernel: Kernel | undefined;
   node: OverlayNode | undefined;
   configWatcher: ConfigWatcher | undefined;
@@ -146,10 +148,12 @@ export class Components implements ControlledNode {
       error,
       missingIpv6,
       subnetClash,
+      drainState: this.drain?.state ?? 'none',
       conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
       silentPeers: wireguard === undefined || wireguard.silent === 0 ? 0 : silentHandshakes(this),
       livenessProblems: liveness?.problems() ?? [],
+      peerError: () => peerErrorOf(reconciler),
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),
@@ -162,4 +166,10 @@ export class Components implements ControlledNode {
 function nodeNameOf({ kubernetes }: DaemonOptions): string | undefined {
   const node = kubernetes?.node;
   return node !== undefined && 'name' in node ? node.name : undefined;
+}
+
+function peerErrorOf(reconciler: Reconciler | undefined): string | undefined {
+  for (const [key, { state, reason }] of reconciler?.status().peerStatus ?? [])
+    if (state === 'error') return `${key}: ${reason}`;
+  return undefined;
 }

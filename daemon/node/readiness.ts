@@ -3,6 +3,7 @@
 // end again.
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { DrainStateV1 } from '../../api/index.ts';
 import type { ConfigStatus } from './config-watcher.ts';
 import type { Readiness } from './health.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
@@ -35,6 +36,10 @@ export interface ReadinessParts {
   readonly silentPeers?: number;
   /** One line each about peers that do not answer. */
   readonly livenessProblems?: readonly string[];
+  /** A peer in error with its reason; called if there is one. */
+  readonly peerError?: () => string | undefined;
+  /** Whether an operator took this host out of service. Absent means no. */
+  readonly drainState?: DrainStateV1;
   /** Why container runtimes do not use the conflist. */
   readonly conflistProblem?: string | undefined;
 }
@@ -86,6 +91,8 @@ function collect(parts: ReadinessParts): Reasons {
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
     notes.push(`the newest network config is rejected: ${parts.config.rejected.reason}`);
+  if (parts.drainState !== undefined && parts.drainState !== 'none')
+    notes.push(`this host is ${parts.drainState}: it takes no new containers until weft drain --undo`);
   if (parts.subnetClash !== undefined) notes.push(parts.subnetClash);
   if (parts.hasPublicIpConflict === true)
     notes.push(
@@ -95,7 +102,7 @@ function collect(parts: ReadinessParts): Reasons {
   if (parts.missingIpv6 !== undefined)
     notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (parts.conflistProblem !== undefined) notes.push(parts.conflistProblem);
-  if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
+  if (errors > 0) notes.push(errorsNote(errors, peers, parts.peerError?.()));
   notes.push(...(parts.livenessProblems ?? []));
   if (parts.silentPeers !== undefined && parts.silentPeers > 0)
     notes.push(`${parts.silentPeers} of ${peers} peers answer no WireGuard handshake: see weft peers`);
@@ -128,4 +135,11 @@ export function statusLine(parts: ReadinessParts): string {
     errors > 0 && `${errors} in error`,
   ];
   return [own.subnets.ipv4, own.subnets.ipv6, ...counts].filter(Boolean).join(', ');
+}
+
+/** @param example - one of them, with its reason. */
+function errorsNote(errors: number, peers: number, example: string | undefined): string {
+  const others = errors > 1 ? '; weft peers -p has the others' : '';
+  const reason = example === undefined ? 'weft peers -p has the reasons' : `${example}${others}`;
+  return `${errors} of ${peers} peers cannot be programmed: ${reason}`;
 }
