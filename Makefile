@@ -8,7 +8,7 @@ BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon cli test/packet-differential.spec.ts)))
 SOURCES := $(shell find api lib allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
-PAGE := $(wildcard daemon/page/*.html daemon/page/*.css daemon/page/dom/*)
+PAGE := docs/how-to/monitor.md $(wildcard daemon/page/*.html daemon/page/*.css daemon/page/dom/*)
 UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint,test/mutants}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js dist/test/suite-inputs.spec.js
 
 .PHONY: build bundle prebuild demo test test-unit test-specs test-native test-arm64 test-fuzz test-root test-path-kernel bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools

@@ -11,7 +11,7 @@ import { activityOf } from './activity.ts';
 import { ClusterDocument } from './cluster-document.ts';
 import { History } from './history.ts';
 import type { MetricsRenderer } from './renderer.ts';
-import { loadPage } from './page.ts';
+import { loadPage, loadRunbook } from './page.ts';
 
 interface Answer {
   readonly text: string;
@@ -52,6 +52,7 @@ export async function startMetricsServer(
     '/history.json': () => json(JSON.stringify(history.document())),
     '/events.json': () => json(JSON.stringify(activityOf(daemon))),
     '/': () => loadPage(),
+    '/runbook': () => loadRunbook(),
   };
   const listener = await listenHttp(
     { ip, port, title: 'Metrics server', flag: 'metrics' },

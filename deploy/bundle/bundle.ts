@@ -3,6 +3,7 @@ import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { buildPage, embedPage } from './page.ts';
+import { buildRunbook } from './runbook.ts';
 import { embedPackages, gatherPackages } from './packages.ts';
 
 export interface BundleOptions {
@@ -40,7 +41,7 @@ export async function bundle({ entry, out, root, version }: BundleOptions): Prom
     minifySyntax: true,
     define: { 'import.meta.url': 'moduleUrl', WEFT_VERSION: JSON.stringify(version) },
     banner: { js: preamble(await readFile(join(root, 'bin/check-node.mjs'), 'utf8')) },
-    plugins: [embedPackages(packages), embedPage(page.html)],
+    plugins: [embedPackages(packages), embedPage({ readPage: page.html, readRunbook: buildRunbook(root) })],
     metafile: true,
   });
   await chmod(out, 0o755);

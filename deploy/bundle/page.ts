@@ -36,17 +36,17 @@ export async function buildPage(root: string): Promise<PageText> {
   return { html, metafile: result.metafile };
 }
 
-/** Replaces the module that reads the page from a file. */
-export function embedPage(html: string): Plugin {
+/** Replaces the module that reads pages from files; `texts` has the text of each of its functions. */
+export function embedPage(texts: Readonly<Record<string, string>>): Plugin {
   return {
     name: 'embed-page',
     setup(plugin) {
       plugin.onLoad({ filter: /\/daemon\/metrics\/page-text\.js$/ }, () => {
-        const text = brotliCompressSync(html).toString('base64');
-        return {
-          contents: `import { brotliDecompressSync } from 'node:zlib';
-export const readPage = () => brotliDecompressSync(Buffer.from('${text}', 'base64')).toString();`,
-        };
+        const readers = Object.entries(texts).map(([name, text]) => {
+          const compressed = brotliCompressSync(text).toString('base64');
+          return `export const ${name} = () => brotliDecompressSync(Buffer.from('${compressed}', 'base64')).toString();`;
+        });
+        return { contents: ["import { brotliDecompressSync } from 'node:zlib';", ...readers].join('\n') };
       });
     },
   };
