@@ -61,7 +61,7 @@ describe('addresses of this node’s devices', () => {
     const reader = new NotificationReader({
       clock: systemClock,
       openSocket: (_settings, handlers) => {
-        receive = handlers.onDatagram;
+        receive = (datagram) => handlers.onDatagram(datagram);
         return { receiveBytes: 1, hasStrictCheck: true, send: () => undefined, close: () => undefined };
       },
       receiveBytes: 1,
