@@ -83,6 +83,24 @@ describe('the commands on a lab', () => {
     assert.deepEqual([own.kind, own.datapath, own.isWhole], ['own', 'local', true]);
   });
 
+  it('take and show the names of hosts', async () => {
+    const isNamed = async (): Promise<boolean> => / h2 /.test((await weft('h1', 'peers')).stdout);
+    await waitFor('the names to be read', isNamed, 60_000);
+    const { publicIp } = lab().host('h2');
+    for (const args of ['peers h2', 'ping h2 -c 1 -W 30', 'route get h2', 'leases show h2']) {
+      const { code, stdout, stderr } = await weft('h1', args);
+      assert.equal(code, 0, stdout + stderr);
+      assert.ok(stdout.includes('h2') && stdout.includes(publicIp), stdout);
+    }
+    assert.match((await weft('h1', 'status')).stdout, /^ {2}host +h1$/m);
+    assert.match((await weft('h1', 'leases')).stdout, new RegExp(`${publicIp} +h2 `));
+    const unknown = await weft('h1', 'peers h22');
+    assert.deepEqual(
+      [unknown.code, unknown.stderr],
+      [2, 'weft: No peer is called "h22"; did you mean h2?\n'],
+    );
+  });
+
   it('ping peers through overlay and underlay, and report which of the two fails', async () => {
     const { publicIp } = lab().host('h2');
     const ping = async (args: string, code: number): Promise<PingPeerV1[]> => {
@@ -129,7 +147,7 @@ describe('the commands on a lab', () => {
     ]);
     assert.equal(
       last,
-      `{"kind":"peer","key":"${key}","ipv4":"${subnet}","publicIp":"${publicIp}","payloadBytes":56,` +
+      `{"kind":"peer","key":"${key}","name":"h2","ipv4":"${subnet}","publicIp":"${publicIp}","payloadBytes":56,` +
         `"overlay":{"address":"${overlay}","sent":1,"received":1,${rtt},"largestPacketBytes":1450,"errors":[]},` +
         `"underlay":{"address":"${publicIp}","sent":1,"received":1,${rtt},"largestPacketBytes":1500,"errors":[]}}`,
     );
@@ -138,13 +156,19 @@ describe('the commands on a lab', () => {
 
   it('explain why an address without an owner is unreachable', async () => {
     const unleased = await json<RouteV1>('h1', 'route get 10.5.250.7', 4);
-    assert.deepEqual([unleased.kind, unleased.datapath], ['unleased', 'unencapsulated']);
+    assert.deepEqual(
+      [unleased.kind, unleased.datapath, unleased.dev],
+      ['unleased', 'unencapsulated', 'eth0'],
+    );
     const outside = await weft('h1', 'route get 192.0.2.1');
     assert.equal(outside.code, 4);
     assert.match(outside.stdout, /lies outside of the overlay network/);
     const wrong = await weft('h1', 'route get host2');
     assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
-    assert.equal(wrong.stderr, 'weft: "host2" is not an IP address, for example 10.5.72.2\n');
+    assert.match(
+      wrong.stderr,
+      /^weft: "host2" is not an IP address, for example 10\.5\.72\.2, nor the name of a peer: weft peers lists them\n$/,
+    );
   });
 
   it('say that a packet to a peer leaves by the underlay where another route has taken it', async () => {

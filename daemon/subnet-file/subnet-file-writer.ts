@@ -69,9 +69,9 @@ export class SubnetFileWriter {
     return this.#error?.message ?? `${this.#options.path} is not written yet`;
   }
 
-  /** Whether the newest text is still to be written for the first time. */
+  /** Whether a text is still to be written, and nothing has gone wrong with one before. */
   get isPending(): boolean {
-    return this.#desired !== undefined && this.#desired !== this.#attempted;
+    return this.#desired !== undefined && this.#desired !== this.#written && this.#error === undefined;
   }
 
   /** Makes `text` the content of the file, asynchronously. */
