@@ -1,5 +1,5 @@
-/* Resident pages of code and constants. A start maps most of Node's 50 MB of them, and a daemon at rest
- * needs few. The kernel has the pages in its cache and maps those again that are read. */
+/* Resident pages of code and constants. A start maps most of Node's 50 MB of them, and a daemon
+ * at rest needs few. The kernel has the pages in its cache and maps those again that are read. */
 #include "binding.h"
 
 #include <stdbool.h>
@@ -21,8 +21,8 @@ static bool read_header(const char *line, struct mapping *mapping) {
   return true;
 }
 
-/* Of a file, read-only, and never written to: what is written is nowhere else. Node may have its code in memory
- * without a file (--use-largepages), and debuggers change it. */
+/* Of a file, read-only, and never written to: what is written is nowhere else. Node may have its
+ * code in memory without a file (--use-largepages), and debuggers change it. */
 static void release(const struct mapping *mapping, unsigned long written_kilobytes) {
   if (mapping->inode == 0 || written_kilobytes != 0 || mapping->rights[1] == 'w' || mapping->rights[3] != 'p') return;
   madvise((void *)mapping->start, mapping->end - mapping->start, MADV_DONTNEED);
