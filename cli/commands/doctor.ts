@@ -43,12 +43,19 @@ a daemon. Run it as root.`,
       return EXIT_OK;
     }
     const checks = choose(only);
-    const answer = await createReport(new ControlClient(socketPath(socket)), checks, etcd);
+    const client = new ControlClient(socketPath(socket));
+    const answer = await createReport(client, checks, etcd);
     const { findings } = answer;
+    if (only === undefined) await leaveWithDaemon(client, findings);
     printData(answer, { json, text: (safe) => formatFindings(safe.findings, checks, styleOf(), verbose) });
     return exitCodeOf(findings);
   },
 });
+
+/** For the page of the metrics server. There may be no daemon, or an earlier version of it. */
+async function leaveWithDaemon(client: ControlClient, findings: readonly Finding[]): Promise<void> {
+  await client.request('doctor', { method: 'PUT', body: { findings } }).catch(() => undefined);
+}
 
 function choose(only: string | undefined): readonly Check[] {
   if (only === undefined) return CHECKS;
