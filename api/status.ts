@@ -47,6 +47,8 @@ export interface StatusV1 {
   readonly version: typeof CONTROL_VERSION;
   /** When the document was made. */
   readonly at: string;
+  /** What operators call this host. */
+  readonly name?: string;
   readonly health: HealthV1;
   /**
    * One line each: first what prevents traffic, then what is worth knowing. Empty exactly if `ok`.
@@ -174,6 +176,8 @@ export interface ConfigV1 {
   readonly revision: number;
   /** The newest document, if it is rejected, and why. */
   readonly rejected?: { readonly revision: number; readonly reason: string };
+  /** What the last document that came into force changed, one line each; unset before the first change. */
+  readonly changes?: readonly string[];
   /** Documents applied and rejected since the start. */
   readonly counts: { readonly applied: number; readonly rejected: number };
 }

@@ -47,7 +47,9 @@ const WITH_SOCKETS = `mount --bind "$0" ${WIREGUARD_SOCKETS} 2>/dev/null; exec "
 export function daemonCommand({ name, isInUserspace }: HostPlan, flags: readonly string[]): string[] {
   const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];
   const socket = ['--control-socket', controlSocketOf(name)];
-  const files = ['--etcd-endpoints', ETCD_URL, '--subnet-file', subnetFileOf(name), ...socket];
+  // Hosts of a lab share the machine's host name.
+  const names = ['--host-name', name];
+  const files = [...names, '--etcd-endpoints', ETCD_URL, '--subnet-file', subnetFileOf(name), ...socket];
   const key = `WIREGUARD_KEY_FILE=${INSIDE}/${name}/wgkey`;
   const node = [
     'sh',

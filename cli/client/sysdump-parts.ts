@@ -4,7 +4,6 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createRedactor } from '../../daemon/log/redact.ts';
 import type { ControlClient } from './control-client.ts';
-import type { TarFile } from '../format/tar.ts';
 
 /** Programs whose output is a part, by the name of the part. */
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
@@ -35,16 +34,23 @@ const FILES: Readonly<Record<string, string>> = {
 const PROGRAM_TIMEOUT_MS = 10_000;
 const MAX_PROGRAM_BYTES = 16 << 20;
 
+/** A file of the archive. */
+export interface DumpPart {
+  readonly path: string;
+  readonly text: string;
+}
+
 interface EndpointList {
   readonly endpoints: readonly { readonly method: string; readonly path: string }[];
 }
 
 /** All parts, in the order of their names. */
-export async function gatherParts(client: ControlClient): Promise<readonly TarFile[]> {
+export async function gatherParts(client: ControlClient): Promise<readonly DumpPart[]> {
   // First and alone: loading the doctor and starting programs can delay an answer past its time limit.
   const answers = await requestAll(client);
   const parts = await Promise.all([
     reportOfDoctor(client),
+    configParts(client),
     ...Object.entries(PROGRAMS).map(async ([path, argv]) => [{ path, text: await outputOf(argv) }]),
     ...Object.entries(FILES).map(async ([path, file]) => [{ path, text: await textOf(file) }]),
   ]);
@@ -52,8 +58,23 @@ export async function gatherParts(client: ControlClient): Promise<readonly TarFi
   return masked.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
+/** The document of the network config and its history, without secrets. */
+async function configParts(client: ControlClient): Promise<DumpPart[]> {
+  const paths = ['registry/config.json', 'registry/config-history.json'] as const;
+  try {
+    const { readConfigParts } = await import('./config-parts.ts');
+    const { document, history } = await readConfigParts(client);
+    return [
+      { path: paths[0], text: document },
+      { path: paths[1], text: history },
+    ];
+  } catch (error) {
+    return paths.map((path) => ({ path, text: `unavailable: ${(error as Error).message}\n` }));
+  }
+}
+
 /** The output of `weft doctor --json`. */
-async function reportOfDoctor(client: ControlClient): Promise<TarFile[]> {
+async function reportOfDoctor(client: ControlClient): Promise<DumpPart[]> {
   const path = 'doctor.json';
   try {
     const { createReport } = await import('../doctor/report.ts');
@@ -64,22 +85,23 @@ async function reportOfDoctor(client: ControlClient): Promise<TarFile[]> {
 }
 
 /** Every GET endpoint that the daemon lists, so that new ones need no change here. */
-async function requestAll(client: ControlClient): Promise<TarFile[]> {
+async function requestAll(client: ControlClient): Promise<DumpPart[]> {
   try {
     const { endpoints } = JSON.parse(await client.text('')) as EndpointList;
-    const names = endpoints
+    const paths = endpoints
       .filter(({ method, path }) => method === 'GET' && path !== '/v1/route')
-      .map(({ path }) => path.replace(/^\/v1\//, ''));
-    return await Promise.all(names.map((name) => requestEndpoint(client, name)));
+      .map(({ path }) => path);
+    return await Promise.all(paths.map((path) => requestEndpoint(client, path)));
   } catch (error) {
     return [{ path: 'daemon/unreachable.txt', text: `${(error as Error).message}\n` }];
   }
 }
 
-async function requestEndpoint(client: ControlClient, name: string): Promise<TarFile> {
+async function requestEndpoint(client: ControlClient, endpoint: string): Promise<DumpPart> {
+  const name = endpoint.replace(/^\/(?:v1\/)?/, '');
   const path = `daemon/${name.replaceAll('/', '-')}`;
-  const query = name === 'events' ? 'events?last=256&follow=0' : name;
-  const text = await client.text(query).catch((error: Error) => `${error.message}\n`);
+  const query = name === 'events' ? '?last=256&follow=0' : '';
+  const text = await client.textAt(`${endpoint}${query}`).catch((error: Error) => `${error.message}\n`);
   return { path: `${path}${/^[[{]/.test(text) ? '.json' : '.txt'}`, text };
 }
 

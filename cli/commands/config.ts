@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { applyEdits, format } from 'jsonc-parser';
 import type { IpAddress } from '../../lib/address.ts';
 import { overlapsOf } from '../../daemon/overlay/config-change.ts';
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
@@ -17,7 +18,9 @@ import { defineCommand } from '../command.ts';
 import { checkConfig, readSource, type ParsedConfigFile } from '../client/config-source.ts';
 import { describePlan, planAgainst, writeConfig, type WriteOptions } from '../client/config-write.ts';
 import { endpointAddresses } from '../../daemon/options/etcd-options.ts';
-import { ETCD_OPTIONS, etcdOptionsOf, openConfigStore } from '../client/etcd-options.ts';
+import { SOCKET_OPTION } from '../client/control-client.ts';
+import { ETCD_OPTIONS, etcdOptionsOf } from '../client/etcd-options.ts';
+import { openConfigStore } from '../client/open-config-store.ts';
 import { kubernetesConfigPath, notInEtcd, readKubernetesConfig } from '../client/kubernetes-config.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { formatTable } from '../format/table.ts';
@@ -45,6 +48,7 @@ export const configCommand = defineCommand({
     'no-wait': { type: 'boolean', help: 'do not wait for the hosts' },
     timeout: { type: 'string', value: 'SECONDS', help: 'limit of the wait for the hosts (default: 60)' },
     json: { type: 'boolean', help: 'print the history as JSON' },
+    socket: SOCKET_OPTION,
     ...ETCD_OPTIONS,
   },
   examples: [
@@ -62,7 +66,7 @@ export const configCommand = defineCommand({
     const path = await kubernetesConfigPath(values);
     if (path !== undefined) return runOnFile(path, verb, arg ?? '');
     const timeoutMs = parseSeconds(values.timeout ?? '60') * 1000;
-    const { store, key, addresses: etcdAddresses } = openConfigStore(values);
+    const { store, key, addresses: etcdAddresses } = await openConfigStore(values);
     const options = {
       yes: values.yes,
       renumber: values.renumber,
@@ -183,13 +187,13 @@ async function findVersion(store: ConfigStore, arg: string): Promise<ParsedConfi
 
 /** Keeps the edited text on errors, so that the operator can correct it. */
 async function edit({ store, options }: Task, snapshot: ConfigSnapshot): Promise<number> {
+  const editor = editorOf(process.env, process.stdin.isTTY, options.yes);
   const folder = await mkdtemp(join(tmpdir(), 'weft-config-'));
   const path = join(folder, 'config.jsonc');
-  const before = snapshot.config?.text ?? EXAMPLE;
+  const before = toReadable(snapshot.config?.text ?? EXAMPLE);
   let isKept = false;
   try {
     await writeFile(path, ended(before));
-    const editor = process.env['VISUAL'] || process.env['EDITOR'] || 'vi';
     const [program = editor, ...args] = editor.split(' ').filter((part) => part !== '');
     const { status, error } = spawnSync(program, [...args, path], { stdio: 'inherit' });
     if (error !== undefined || status !== 0)
@@ -205,4 +209,23 @@ async function edit({ store, options }: Task, snapshot: ConfigSnapshot): Promise
   } finally {
     if (!isKept) await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** @throws UsageError without a terminal to edit or confirm on. */
+export function editorOf(
+  env: Readonly<Record<string, string | undefined>>,
+  isTerminal: boolean,
+  isConfirmed: boolean,
+): string {
+  const chosen = env['VISUAL'] || env['EDITOR'];
+  if (isTerminal || (chosen !== undefined && isConfirmed)) return chosen || 'vi';
+  throw new UsageError(
+    'weft config edit needs a terminal; without one: weft config get >net.jsonc, change it, weft config set net.jsonc --yes',
+  );
+}
+
+/** A document on one line, indented; any other as it is written. */
+export function toReadable(text: string): string {
+  if (text.trim().includes('\n')) return text;
+  return applyEdits(text, format(text, undefined, { insertSpaces: true, tabSize: 2 }));
 }

@@ -20,6 +20,8 @@ import { kubernetesOptionsOf } from '../client/kubernetes-options.ts';
 export interface FactsOptions {
   readonly client: ControlClient;
   readonly etcd: EtcdOptions;
+  /** Whether anything names etcd; default true. Otherwise {@link etcd} is a guess. */
+  readonly isEtcdNamed?: boolean;
   /** Options of the running daemon. */
   readonly options?: OptionsV1 | undefined;
   /** Folder of /proc, /etc and /run; default `/`. */
@@ -40,6 +42,7 @@ const MAX_PROBED_PEERS = 32;
 
 export class Facts {
   readonly etcd: EtcdOptions;
+  readonly isEtcdNamed: boolean;
   readonly options: OptionsV1 | undefined;
   readonly slowApiMs: number;
   readonly prober = new Prober({ addon: loadNative() });
@@ -54,6 +57,7 @@ export class Facts {
     const { client, etcd, options, root = '/', output = outputOf, slowApiMs = SLOW_API_MS } = facts;
     this.#client = client;
     this.etcd = etcd;
+    this.isEtcdNamed = facts.isEtcdNamed ?? true;
     this.options = options;
     this.slowApiMs = slowApiMs;
     this.#root = root;

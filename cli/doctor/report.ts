@@ -1,7 +1,7 @@
 // The report of `weft doctor`, which `weft sysdump` includes.
-import type { OptionsV1 } from '../../api/index.ts';
 import type { ControlClient } from '../client/control-client.ts';
-import { etcdOptionsOf } from '../client/etcd-options.ts';
+import type { EtcdFlags } from '../client/etcd-options.ts';
+import { findEtcd } from '../client/etcd-source.ts';
 import type { Check, Finding } from './check.ts';
 import { Facts } from './facts.ts';
 import { CHECKS, runChecks } from './run-checks.ts';
@@ -23,10 +23,10 @@ export interface DoctorV1 {
 export async function createReport(
   client: ControlClient,
   checks: readonly Check[] = CHECKS,
-  etcd: Parameters<typeof etcdOptionsOf>[0] = {},
+  etcd: EtcdFlags = {},
 ): Promise<DoctorV1> {
-  const options = await client.request<OptionsV1>('options').catch(() => undefined);
-  const facts = new Facts({ client, etcd: etcdOptionsOf(etcd, process.env, options), options });
+  const found = await findEtcd(client, etcd);
+  const facts = new Facts({ client, etcd: found.etcd, isEtcdNamed: found.isNamed, options: found.daemon });
   try {
     const findings = await runChecks(facts, checks);
     return { version: 1, at: new Date().toISOString(), checks: checks.map(({ id }) => id), findings };

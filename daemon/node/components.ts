@@ -1,5 +1,6 @@
 // The parts of the daemon as they start, which is also the view that control socket and metrics
 // have of it. Only the daemon sets a part.
+import { hostname } from 'node:os';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
@@ -21,9 +22,11 @@ import type { LivenessView } from '../probe/liveness.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { ChangeHook } from '../subnet-file/change-hook.ts';
+import { silentHandshakes } from '../view/wireguard-view.ts';
 import type { ConfigWatcher } from './config-watcher.ts';
 import type { OverlayNode } from './overlay-node.ts';
-import type { ReadinessParts } from './readiness.ts';
+import { HostNames } from './publish/host-names.ts';
+import { isAtRest, type ReadinessParts } from './readiness.ts';
 
 export interface InitialComponents {
   readonly options: DaemonOptions;
@@ -49,9 +52,15 @@ export class Components implements ControlledNode {
   readonly hook: ChangeHook | undefined;
   /** What the daemon waits for while parts are missing. */
   phase = 'starting';
+  /** Whether this host has carried traffic since the daemon started. */
+  hasBeenReady = false;
+  /** When a change was first seen at work; unset at rest. */
+  #unsettledSinceMs: number | undefined;
   /** The public IP that another host publishes, too, as this host has or had it. */
   contestedPublicIp: string | undefined;
-  registry: AnyRegistry | undefined;
+  /** Names of all hosts; unset until the registry is opened. */
+  hostNames: HostNames | undefined;
+  #registry: AnyRegistry | undefined;
   registryCache: RegistryCache | undefined;
   kernel: Kernel | undefined;
   node: OverlayNode | undefined;
@@ -67,6 +76,20 @@ export class Components implements ControlledNode {
     this.startedMs = startedMs;
     this.packetPath = packetPath;
     this.hook = hook;
+  }
+
+  /** What operators call this host. */
+  get hostName(): string {
+    return this.options.hostName ?? nodeNameOf(this.options) ?? hostname();
+  }
+
+  get registry(): AnyRegistry | undefined {
+    return this.#registry;
+  }
+
+  set registry(registry: AnyRegistry | undefined) {
+    this.#registry = registry;
+    this.hostNames = registry && new HostNames(registry, this.clock);
   }
 
   get config(): NetworkConfig | undefined {
@@ -106,6 +129,14 @@ export class Components implements ControlledNode {
   }
 
   get readiness(): ReadinessParts {
+    const parts = this.#readinessParts;
+    if (!this.hasBeenReady) return parts;
+    const nowMs = this.clock.nowMs();
+    this.#unsettledSinceMs = isAtRest(parts) ? undefined : (this.#unsettledSinceMs ?? nowMs);
+    return { ...parts, unsettledMs: nowMs - (this.#unsettledSinceMs ?? nowMs) };
+  }
+
+  get #readinessParts(): ReadinessParts {
     const { leaseManager, liveness, reconciler, subnetClash, subnetFile, error, missingIpv6, wireguard } =
       this.node ?? {};
     return {
@@ -115,7 +146,7 @@ export class Components implements ControlledNode {
       subnetClash,
       conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
-      silentPeers: wireguard?.silent ?? 0,
+      silentPeers: wireguard === undefined || wireguard.silent === 0 ? 0 : silentHandshakes(this),
       livenessProblems: liveness?.problems() ?? [],
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),
@@ -124,4 +155,9 @@ export class Components implements ControlledNode {
       ...(this.configWatcher && { config: this.configWatcher.status }),
     };
   }
+}
+
+function nodeNameOf({ kubernetes }: DaemonOptions): string | undefined {
+  const node = kubernetes?.node;
+  return node !== undefined && 'name' in node ? node.name : undefined;
 }

@@ -9,6 +9,7 @@ import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import type { LoadedNative } from '../../native/index.ts';
 import { ConflistKeeper } from '../cni/conflist-keeper.ts';
+import type { ServeCni } from '../control/server.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
 import type { Handover } from '../handover/handover.ts';
 import { withBpfSupport } from '../host/bpf-support.ts';
@@ -28,6 +29,7 @@ import { createMetricsRenderer } from '../metrics/renderer.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { ChangeHook } from '../subnet-file/change-hook.ts';
 import { readSubnetFile } from '../subnet-file/subnet-file.ts';
+import { configChanges } from '../overlay/config-change.ts';
 import { AdoptedDevices } from './adopted-devices.ts';
 import { Components } from './components.ts';
 import { ConfigWatcher } from './config-watcher.ts';
@@ -48,6 +50,8 @@ export interface DaemonDeps {
   /** Weft's addon; unset if it is missing. */
   readonly addon: LoadedNative;
   readonly handover: Handover;
+  /** Answers weft-cni; the plugin is above the daemon. */
+  readonly serveCni: ServeCni;
 }
 
 export class Daemon {
@@ -97,7 +101,7 @@ export class Daemon {
     this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram.bind(native) });
     this.#publisher = new EventPublisher(this.#parts.events);
     const renderMetrics = createMetricsRenderer(this.#parts, native?.countNetlinkDrops.bind(native));
-    this.#servers = new Servers(this.#parts, renderMetrics);
+    this.#servers = new Servers(this.#parts, renderMetrics, deps.serveCni);
     this.#progress = new ProgressReporter({
       components: this.#parts,
       clock,
@@ -302,6 +306,7 @@ export class Daemon {
       clock,
       revision,
       apply: (document, rev) => rotation.apply(overrideUserspace(document, options), rev),
+      changesOf: (document) => configChanges(this.#parts.config, overrideUserspace(document, options)),
       onChange: () => this.#progress.update(),
     });
     this.#parts.configWatcher.start();
