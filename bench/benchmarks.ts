@@ -128,7 +128,19 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     },
     run: async ({ rounds }) => (await import('./host/cni.ts')).benchCni(rounds),
   },
-  idle: labBenchmark('what a daemon with nothing to do costs', async (rounds) =>
-    recordOf(await (await import('./host/idle.ts')).benchIdle(rounds)),
+  liveness: {
+    question: 'what it costs to know whether 10, 1,000 and 10,000 peers answer: time, packets, wake-ups',
+    hasOptions: true,
+    needs: async (args) => {
+      (await import('./host/liveness.ts')).parseLivenessOptions(args);
+      return [...LAB_TOOLS, 'curl', 'nft'];
+    },
+    run: async ({ args, rounds }) =>
+      recordOf(await (await import('./host/liveness.ts')).benchLiveness(args, rounds)),
+  },
+  idle: labBenchmark(
+    'what a daemon with nothing to do costs',
+    async (rounds) => recordOf(await (await import('./host/idle.ts')).benchIdle(rounds)),
+    ['nft'],
   ),
 };

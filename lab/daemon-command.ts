@@ -81,7 +81,7 @@ export function userEnvironment(host: string | undefined): string[] {
 declare const WEFT_VERSION: string | undefined;
 
 /** The program of daemons: the bundle that contains this file, else `bin/weft` of the project. */
-function weftProgram(): string {
+export function weftProgram(): string {
   if (typeof WEFT_VERSION === 'string') return fileURLToPath(import.meta.url);
   return join(packageRoot(), 'bin', 'weft');
 }

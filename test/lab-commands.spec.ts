@@ -383,6 +383,36 @@ describe('the commands on a lab', () => {
     assert.match(await partOf('registry/config-history.json'), /"modRevision"/);
   });
 
+  it('drain a host, release its lease, and put it into service again', async () => {
+    const hasFile = (): Promise<boolean> => shellTest(lab(), 'h3', `test -e ${lab().subnetFile('h3')}`);
+    const address = await containerOf('h3');
+    const drained = await weft('h3', 'drain');
+    assert.equal(drained.code, 0, drained.stderr);
+    await waitFor('subnet.env to be gone', async () => !(await hasFile()), 60_000);
+    assert.ok(await shellTest(lab(), 'c1', `ping -q -c 3 -i 0.2 -W 2 ${address}`), 'the container stays');
+    await lab().stopDaemon('h3');
+    await lab().startDaemon('h3');
+    await waitFor('the daemon to be back', async () => (await weft('h3', 'status')).code === 4, 60_000);
+    assert.match((await weft('h3', 'status')).stdout, /! this host is drained: it takes no new containers/);
+    assert.equal(await hasFile(), false);
+    const unconfirmed = await weft('h3', 'drain --release');
+    assert.deepEqual([unconfirmed.code, unconfirmed.stdout], [2, '']);
+    assert.match(unconfirmed.stderr, /Release 10\.5\.\S+\? .*No terminal to ask on: give --yes/);
+    assert.equal((await weft('h3', 'drain --release --yes')).code, 0);
+    const isGone = async (): Promise<boolean> => !(await weft('h1', 'leases')).stdout.includes(subnets[2]!);
+    await waitFor('the lease to be gone', isGone, 60_000);
+    await waitFor('the daemon to end', async () => (await weft('h3', 'status')).code === 3, 60_000);
+    await lab().startDaemon('h3');
+    await waitFor(
+      'it to wait',
+      async () => (await weft('h3', 'status')).stdout.includes('! released'),
+      60_000,
+    );
+    assert.equal((await weft('h3', 'drain --undo')).code, 0);
+    await waitUntilReady(lab(), 'h3');
+    assert.equal(await hasFile(), true);
+  });
+
   it('reject a second daemon beside one that answers', async () => {
     const second = await lab().exec('h1', lab().daemonCommand('h1', []), { timeoutMs: 10_000 });
     assert.equal(second.code, 1);

@@ -24,6 +24,7 @@ import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { ChangeHook } from '../subnet-file/change-hook.ts';
 import { silentHandshakes } from '../view/wireguard-view.ts';
 import type { ConfigWatcher } from './config-watcher.ts';
+import type { Drain } from '../subnet-file/drain.ts';
 import type { OverlayNode } from './overlay-node.ts';
 import { HostNames } from './publish/host-names.ts';
 import { isAtRest, type ReadinessParts } from './readiness.ts';
@@ -62,6 +63,7 @@ export class Components implements ControlledNode {
   hostNames: HostNames | undefined;
   #registry: AnyRegistry | undefined;
   registryCache: RegistryCache | undefined;
+  drain: Drain | undefined;
   kernel: Kernel | undefined;
   node: OverlayNode | undefined;
   configWatcher: ConfigWatcher | undefined;
@@ -144,6 +146,7 @@ export class Components implements ControlledNode {
       error,
       missingIpv6,
       subnetClash,
+      drainState: this.drain?.state ?? 'none',
       conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
       silentPeers: wireguard === undefined || wireguard.silent === 0 ? 0 : silentHandshakes(this),
