@@ -1,6 +1,6 @@
 // Checks of the backend ipsec: charon, and whether each peer has a tunnel, else what is missing of it.
 import { findCharon, NO_CHARON } from '../../../daemon/kernel/ipsec/charon.ts';
-import { truncate, type Check } from '../check.ts';
+import { labelOf, truncate, type Check } from '../check.ts';
 import { parseSas, type IkeSa } from './swanctl-sas.ts';
 
 const charonMissing: Check = {
@@ -55,9 +55,10 @@ const tunnelMissing: Check = {
     const listed = await facts.program('swanctl', '--list-sas');
     if (listed === undefined) return [];
     const sas = parseSas(listed);
-    const missing = peers.flatMap(({ key, publicIp }) => {
+    const missing = peers.flatMap((peer) => {
+      const { publicIp } = peer;
       const cause = publicIp && causeOf(sas.filter(({ remote }) => remote === publicIp));
-      return cause ? [{ line: `${key} at ${publicIp}: ${cause.evidence}`, ...cause }] : [];
+      return cause ? [{ line: `${labelOf(peer)} at ${publicIp}: ${cause.evidence}`, ...cause }] : [];
     });
     if (missing.length === 0) return [];
     return [

@@ -4,7 +4,7 @@ import { parseWireguardData } from '../../../backends/wireguard/wireguard-backen
 import type { Lease } from '../../../allocator/lease.ts';
 import { parseWireguardKey } from '../../../lib/wireguard-key.ts';
 import type { DeviceV1 } from '../../../api/index.ts';
-import { truncate, type Check, type Found } from '../check.ts';
+import { labelOf, truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
 
 const DEFAULT_KEY_FILE = 'run/flannel/wgkey';
@@ -150,9 +150,10 @@ const silent = wireguardCheck('wireguard-handshake', 'whether peers answer hands
       severity: 'error',
       title: `${peers.length} ${peers.length === 1 ? 'peer answers' : 'peers answer'} no WireGuard handshake`,
       evidence: truncate(
-        peers.map(({ key, wireguard }) => {
+        peers.map((peer) => {
+          const { wireguard } = peer;
           const age = wireguard?.handshakeAgeSec;
-          return `${key} at ${wireguard?.endpoint}: ${age === undefined ? 'never' : `last ${age} s ago`}`;
+          return `${labelOf(peer)} at ${wireguard?.endpoint}: ${age === undefined ? 'never' : `last ${age} s ago`}`;
         }),
       ),
       impact: 'Containers of these hosts and of this one do not reach each other',
