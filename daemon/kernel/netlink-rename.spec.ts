@@ -69,10 +69,13 @@ describe('the rename of a device', () => {
   it('takes it down, up, and what it loses with it, in one batch, before Linux 6.2', async () => {
     const [, batch = []] = await batchesOf(true, 'EBUSY');
     assert.deepEqual(batch, [
-      ...[RTM_NEWLINK, RTM_NEWLINK, RTM_NEWLINK],
+      RTM_NEWLINK,
+      RTM_NEWLINK,
+      RTM_NEWLINK,
       RTM_NEWADDR,
       // Each family of this fake has the same route.
-      ...[RTM_NEWROUTE, RTM_NEWROUTE],
+      RTM_NEWROUTE,
+      RTM_NEWROUTE,
       RTM_NEWNEIGH,
     ]);
   });
