@@ -196,7 +196,7 @@ test-fresh: build
 # Suites on another kernel, in a virtual machine that needs no KVM: KERNEL=debian-12 or debian-12-backports, FILE='lab-repair
 # lab-ipv6' for some of them. The first time fetches that kernel into .build/. Emulated: it takes most of an hour.
 KERNEL ?= debian-12
-KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-udp-kernel lab-migration lab-wireguard lab-wireguard-migration root/path-filters root/path-decap root/path-kernel
+KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-udp-kernel lab-migration lab-wireguard lab-wireguard-migration lab-ipip lab-ipsec lab-extension root/path-filters root/path-decap root/path-kernel
 .PHONY: test-kernel
 test-kernel: test-tools bundle native/build/weft-oracle.node
 	@deploy/install-tools.sh qemu-system-x86_64 depmod cpio busybox setpriv

@@ -57,27 +57,46 @@ const portDropped: Check = {
   id: 'port-dropped',
   about: 'whether a firewall of this host drops the packets of the tunnel',
   run: async (facts) => {
-    const backend = (await facts.config)?.backend;
-    if (backend?.type !== 'vxlan' && backend?.type !== 'udp') return [];
-    const { port } = transportOf(backend);
-    if (port === undefined) return [];
-    const [iptables, nft] = await Promise.all([
+    const ports = await portsOf(facts);
+    if (ports.length === 0) return [];
+    const [iptables = '', nft = ''] = await Promise.all([
       facts.program('iptables-save'),
       facts.program('nft', 'list', 'ruleset'),
     ]);
-    const evidence = findDrops(port, iptables ?? '', nft ?? '');
-    if (evidence.length === 0) return [];
+    const drops = ports.map((port) => [port, findDrops(port, iptables, nft)] as const);
+    const evidence = new Set(drops.flatMap(([, lines]) => lines));
+    const [port] = drops.find(([, lines]) => lines.length > 0) ?? [];
+    if (port === undefined) return [];
     return [
       {
         severity: 'error',
         title: `A firewall of this host drops UDP port ${port}, which the overlay network needs`,
-        evidence: truncate(evidence),
+        evidence: truncate([...evidence]),
         impact: 'No packet of containers arrives from other hosts',
         fix: `iptables -I INPUT -p udp --dport ${port} -j ACCEPT, or the same rule in the firewall's manager`,
       },
     ];
   },
 };
+
+/** IKE, and ESP in UDP. */
+const IPSEC_PORTS = [500, 4500];
+
+/** UDP ports that packets of the tunnel, or its key exchange, arrive at. */
+async function portsOf(facts: Facts): Promise<readonly number[]> {
+  const [config, devices] = await Promise.all([facts.config, facts.devices]);
+  const backend = config?.backend;
+  if (backend?.type === 'ipsec') return IPSEC_PORTS;
+  if (backend?.type === 'wireguard') {
+    const own = (devices?.devices ?? []).flatMap(({ tunnel }) =>
+      tunnel?.type === 'wireguard' ? tunnel.port : [],
+    );
+    return own.length > 0 ? own : [backend.listenPort];
+  }
+  if (backend?.type !== 'vxlan' && backend?.type !== 'udp') return [];
+  const { port } = transportOf(backend);
+  return port === undefined ? [] : [port];
+}
 
 /** Whether a rule of FORWARD lets packets of the network pass. */
 export function acceptsForward(rule: string, network: Cidr): boolean {
