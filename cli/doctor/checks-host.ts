@@ -6,14 +6,25 @@ import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
 
 export interface LinkRow {
+  readonly ifindex?: number;
   readonly ifname: string;
+  /** Index of the other end of a veth pair, in its own namespace. */
+  readonly link_index?: number;
+  /** The bridge that it is a port of. */
+  readonly master?: string;
+  /** Id of the namespace where the other end is, or where a tunnel sends from. */
+  readonly link_netnsid?: number;
   readonly flags: readonly string[];
   readonly mtu: number;
   readonly operstate?: string;
-  readonly addr_info?: readonly { readonly local?: string; readonly prefixlen?: number }[];
+  readonly addr_info?: readonly {
+    readonly local?: string;
+    readonly prefixlen?: number;
+    readonly scope?: string;
+  }[];
   readonly linkinfo?: {
     readonly info_kind?: string;
-    readonly info_data?: { readonly id?: number; readonly port?: number };
+    readonly info_data?: { readonly id?: number; readonly port?: number; readonly external?: boolean };
   };
 }
 

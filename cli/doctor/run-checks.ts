@@ -13,6 +13,8 @@ import { KUBERNETES_CHECKS } from './checks-kubernetes.ts';
 import { PATH_CHECKS } from './checks-path.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';
 import { WIREGUARD_CHECKS } from './backends/checks-wireguard.ts';
+import { BRIDGE_CHECKS } from './path/bridge-checks.ts';
+import { ROUTE_CHECKS } from './path/route-checks.ts';
 import type { Check, Finding } from './check.ts';
 import type { Facts } from './facts.ts';
 
@@ -23,9 +25,11 @@ export const CHECKS: readonly Check[] = [
   ...CLUSTER_CHECKS,
   ...HOST_CHECKS,
   ...ENGINE_CHECKS,
+  ...BRIDGE_CHECKS,
   ...DOCKER_CHECKS,
   ...CNI_CHECKS,
   ...KERNEL_CHECKS,
+  ...ROUTE_CHECKS,
   ...BACKEND_CHECKS,
   ...FIREWALL_CHECKS,
   ...PATH_CHECKS,
