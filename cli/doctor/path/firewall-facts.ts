@@ -49,7 +49,8 @@ async function readNft(facts: Facts): Promise<Read> {
     facts.run('nft', '-a', 'list', 'ruleset'),
   ]);
   if (json.code === MISSING) return { tables: [], unread: ['rules of nftables: nft is not installed'] };
-  if (json.code !== 0) return { tables: [], unread: [`rules of nftables: nft -j: ${firstLine(json.stderr)}`] };
+  if (json.code !== 0)
+    return { tables: [], unread: [`rules of nftables: nft -j: ${firstLine(json.stderr)}`] };
   return { tables: parseNftRuleset(json.stdout, listing.stdout), unread: [] };
 }
 
@@ -78,7 +79,10 @@ async function readLegacyNames(facts: Facts, program: FirewallProgram): Promise<
   const names = (await facts.file(`proc/net/${file}`))?.trim().split('\n').filter(Boolean) ?? [];
   return {
     tables: [],
-    unread: names.length === 0 ? [] : [`rules of ${program} (tables ${names.join(', ')}): ${program}-save is not installed`],
+    unread:
+      names.length === 0
+        ? []
+        : [`rules of ${program} (tables ${names.join(', ')}): ${program}-save is not installed`],
   };
 }
 

@@ -9,7 +9,8 @@ import type { Tunnel } from './stages.ts';
 export function renderPlace({ table, chain, base, rule }: Place): string {
   const { program, family, name } = table;
   if (program !== 'nft') {
-    if (rule === undefined) return `${program}, table ${name}: -P ${base.name} DROP, and no rule accepts the packet`;
+    if (rule === undefined)
+      return `${program}, table ${name}: -P ${base.name} DROP, and no rule accepts the packet`;
     return `${program}, table ${name}, chain ${chain.name}, rule ${rule.handle}: ${rule.text}`;
   }
   const where = `nft, table ${family} ${name}, chain ${chain.name}`;
@@ -59,7 +60,7 @@ export function keepHint(places: readonly Place[], traffic: Traffic): string {
   if (/firewalld/.test(names)) return firewalldHint(traffic);
   if (/\bufw6?-/.test(names)) return ufwHint(traffic);
   if (/\bDOCKER/.test(names)) return 'and in the script that fills chain DOCKER-USER';
-  return "and in the configuration of that firewall, to keep it; or remove the rule that drops";
+  return 'and in the configuration of that firewall, to keep it; or remove the rule that drops';
 }
 
 function firewalldHint(traffic: Traffic): string {
@@ -69,7 +70,8 @@ function firewalldHint(traffic: Traffic): string {
 }
 
 function ufwHint(traffic: Traffic): string {
-  if (traffic.layer === 'inner') return `to keep it: ufw route allow from ${traffic.network} to ${traffic.network}`;
+  if (traffic.layer === 'inner')
+    return `to keep it: ufw route allow from ${traffic.network} to ${traffic.network}`;
   return `to keep it: ufw allow ${traffic.tunnel.port ?? traffic.tunnel.protocol}/udp`;
 }
 

@@ -5,6 +5,7 @@ import {
   causeOf,
   renderRule,
   routeArguments,
+  type RouteCause,
   type RouteRow,
   type RuleRow,
 } from '../../../daemon/trace/policy-routing.ts';
@@ -127,6 +128,16 @@ async function divertedIn(facts: Facts, path: OwnPath): Promise<readonly Found[]
   ];
 }
 
+/** Keys of peers that this host's own packets do not take the right route to. */
+export async function readDivertedPeers(facts: Facts): Promise<readonly string[]> {
+  if (!(await isRoutingByDaemon(facts))) return [];
+  const [paths, ends] = await Promise.all([readOwnPaths(facts), readPeerEnds(facts)]);
+  const detours = (await Promise.all(paths.map((path) => readOwnDetours(facts, path)))).flat();
+  return ends
+    .filter(({ subnet }) => detours.some(({ ends: { to } }) => contains(subnet, to)))
+    .map(({ key }) => key);
+}
+
 function renderLookup({ command, dev, table, error }: PathLookup): string {
   if (dev !== undefined) return `${command}: dev ${dev}${table === undefined ? '' : ` table ${table}`}`;
   const reason = error === 'blackhole' || error === 'no route' ? 'no route, or blackhole' : error;
@@ -167,21 +178,48 @@ async function readCauses(facts: Facts, path: OwnPath, detours: readonly Detour[
   ]);
   const evidence = new Set<string>();
   const fixes = new Set<string>();
-  for (const { ends } of detours) {
-    const cause = causeOf(rules ?? [], routes ?? [], ends);
+  for (const detourFound of detours) {
+    const cause = causeOfDetour(rules ?? [], routes ?? [], path, detourFound);
     if (cause === undefined) continue;
     const { rule, route } = cause;
-    if (rule.action !== undefined || !['main', 'local', 'default'].includes(rule.table ?? 'main')) {
-      evidence.add(
-        `ip ${option} rule: ${renderRule(rule)}${route ? `; route ${routeArguments(route)}` : ''}`,
-      );
-      fixes.add(passRule(path.family, path.network, rule.priority));
-    } else if (route !== undefined && route.table !== 'local' && route.dst !== 'default') {
-      evidence.add(`ip ${option} route: ${routeArguments(route)}`);
-      fixes.add(`ip ${option} route del ${routeArguments(route)}`);
-    }
+    const isPolicy = rule.action !== undefined || !OWN_TABLES.has(rule.table ?? 'main');
+    const name = isPolicy ? `rule: ${renderRule(rule)}` : '';
+    const by = route === undefined ? '' : `${isPolicy ? '; ' : ''}route: ${routeArguments(route)}`;
+    evidence.add(`ip ${option} ${name}${by}`);
+    fixes.add(
+      isPolicy || route === undefined
+        ? passRule(path.family, path.network, rule.priority)
+        : `ip ${option} route del ${routeArguments(route)}`,
+    );
   }
   return { evidence: truncate([...evidence], 3), fixes: [...fixes] };
+}
+
+const OWN_TABLES: ReadonlySet<string> = new Set(['main', 'local', 'default']);
+/** Routes of the kernel itself, for the addresses of devices, and those of the daemon. */
+const KEPT_PROTOCOLS: ReadonlySet<string> = new Set(['kernel', '87']);
+
+/**
+ * What diverts a packet, if it is a rule or a route that others made. The kernel also looks up the
+ * return path of a packet that it forwards (fib_validate_source), and drops it for an error there.
+ */
+function causeOfDetour(
+  rules: readonly RuleRow[],
+  routes: readonly RouteRow[],
+  { bridges }: OwnPath,
+  { ends, lookup }: Detour,
+): RouteCause | undefined {
+  const { from, to, iif } = ends;
+  const reversed = { from: to, to: from, iif: bridges[0]?.ifname ?? 'lo' };
+  const candidates = iif === 'lo' || lookup.error === undefined ? [ends] : [ends, reversed];
+  return candidates
+    .map((packet) => causeOf(rules, routes, packet))
+    .find((cause) => {
+      if (cause === undefined) return false;
+      const { rule, route } = cause;
+      if (rule.action !== undefined || !OWN_TABLES.has(rule.table ?? 'main')) return true;
+      return route !== undefined && route.dst !== 'default' && !KEPT_PROTOCOLS.has(String(route.protocol));
+    });
 }
 
 /** Leaves the rule to other traffic, which it may serve. */

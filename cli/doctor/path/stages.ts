@@ -76,7 +76,12 @@ function forwarded(
     layer: 'inner',
     packet: { ...packet, ...more },
   });
-  return [at('ingress', iif), at('prerouting', iif), at('forward', { ...iif, ...oif }), at('postrouting', oif)];
+  return [
+    at('ingress', iif),
+    at('prerouting', iif),
+    at('forward', { ...iif, ...oif }),
+    at('postrouting', oif),
+  ];
 }
 
 function deviceOf(key: 'iif' | 'oif', { name }: { readonly name?: string }): Partial<Packet> {
@@ -94,7 +99,13 @@ function tunnelStages({ family: _, tunnel, outer }: Journey): readonly Stage[] {
     mark: 0,
   };
   const sent = { ...packet, source: outer.local, target: outer.remote, isToHost: false, oif: outer.device };
-  const received = { ...packet, source: outer.remote, target: outer.local, isToHost: true, iif: outer.device };
+  const received = {
+    ...packet,
+    source: outer.remote,
+    target: outer.local,
+    isToHost: true,
+    iif: outer.device,
+  };
   const at = (hook: Hook, direction: Stage['direction']): Stage => ({
     hook,
     direction,
