@@ -1,6 +1,5 @@
 // Checks of this host: interface, addresses, settings of the kernel and of other programs.
 import { readdir } from 'node:fs/promises';
-import { transportOf } from '../../backends/transport.ts';
 import { loadNative } from '../../native/index.ts';
 import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
@@ -167,35 +166,4 @@ const addon: Check = {
   },
 };
 
-const vxlanConflict: Check = {
-  id: 'vxlan-conflict',
-  about: 'whether another VXLAN device has the VNI and port of the overlay',
-  run: async (facts) => {
-    const [status, rows, config] = await Promise.all([facts.status, links(facts), facts.config]);
-    const backend = config?.backend;
-    if (backend?.type !== 'vxlan') return [];
-    const ourPort = transportOf(backend).port;
-    const own = new Set(status?.network?.devices ?? []);
-    const others = (rows ?? []).filter(({ ifname, linkinfo }) => {
-      const { id, port } = linkinfo?.info_data ?? {};
-      return linkinfo?.info_kind === 'vxlan' && id === backend.vni && port === ourPort && !own.has(ifname);
-    });
-    return others.map(({ ifname }) => ({
-      severity: 'error',
-      title: `The device ${ifname} has the VNI and port of the overlay network`,
-      evidence: [`ip -d link show ${ifname}: vxlan id ${backend.vni} dstport ${ourPort}`],
-      impact:
-        'The kernel allows one such device: the overlay device cannot be created, or its packets go elsewhere',
-      fix: `ip link delete ${ifname}, or choose another VNI (weft config edit)`,
-    }));
-  },
-};
-
-export const HOST_CHECKS: readonly Check[] = [
-  interfaceDown,
-  forwardingOff,
-  networkd,
-  udevMac,
-  addon,
-  vxlanConflict,
-];
+export const HOST_CHECKS: readonly Check[] = [interfaceDown, forwardingOff, networkd, udevMac, addon];

@@ -10,6 +10,7 @@ import { HOST_CHECKS } from './checks-host.ts';
 import { KERNEL_CHECKS } from './checks-kernel.ts';
 import { KUBERNETES_CHECKS } from './checks-kubernetes.ts';
 import { PATH_CHECKS } from './checks-path.ts';
+import { VXLAN_CHECKS } from './path/vxlan-checks.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';
 import { WIREGUARD_CHECKS } from './backends/checks-wireguard.ts';
 import { BRIDGE_CHECKS } from './path/bridge-checks.ts';
@@ -25,6 +26,7 @@ export const CHECKS: readonly Check[] = [
   ...KUBERNETES_CHECKS,
   ...CLUSTER_CHECKS,
   ...HOST_CHECKS,
+  ...VXLAN_CHECKS,
   ...ENGINE_CHECKS,
   ...BRIDGE_CHECKS,
   ...DOCKER_CHECKS,
