@@ -3,23 +3,15 @@
 import assert from 'node:assert/strict';
 import type { DoctorV1 } from '../cli/doctor/report.ts';
 import { waitFor } from '../lab/wait.ts';
-import { PATH_FAULTS } from './support/doctor-path-faults.ts';
+import { PATH_FAULTS } from './support/doctor/path-faults.ts';
 import { useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 const TIMEOUT_MS = 60_000;
 /** Checks of the path; all others run once at the end. */
-const CHECKS = [
-  ...[
-    'bridge-down',
-    'bridge-address',
-    'bridge-subnet',
-    'bridge-twice',
-    'device-forwarding',
-    'route-diverted',
-  ],
-  ...['container-route', 'forward-drop', 'port-dropped', 'xfrm-block', 'static-neighbour', 'network-overlap'],
-  ...['tunnel-blocked', 'peer-silent', 'rp-filter', 'bridge-mtu', 'conntrack-full'],
-];
+const CHECKS =
+  'bridge-down,bridge-address,bridge-subnet,bridge-twice,bridge-mtu,device-forwarding,route-diverted,rp-filter,' +
+  'container-route,forward-drop,port-dropped,xfrm-block,static-neighbour,network-overlap,tunnel-blocked,' +
+  'peer-silent,peer-forwarding,conntrack-full';
 
 describe('weft doctor on the path of packets', () => {
   const lab = useLab({ hosts: 3 });
@@ -53,14 +45,14 @@ describe('weft doctor on the path of packets', () => {
       await shell(host, breaks);
       try {
         assert.equal(await isReached(), isHarmless === true);
-        const { findings } = await runDoctor(host, ['--only', CHECKS.join()]);
+        const { findings } = await runDoctor(host, ['--only', CHECKS]);
         const found = findings.find(({ check }) => check === finds);
         assert.ok(found, JSON.stringify(findings, null, 1));
         assert.match(found.evidence.join('\n'), new RegExp(fill(evidence.source, escapeDots)));
         const blamed = findings.filter(({ check }) => check !== finds && check !== 'tunnel-blocked');
         assert.deepEqual(blamed, []);
         await shell(host, found.fix);
-        const after = await runDoctor(host, ['--only', CHECKS.join()]);
+        const after = await runDoctor(host, ['--only', CHECKS]);
         assert.deepEqual(after.findings, []);
         await waitFor('c1 to reach c2', isReached, TIMEOUT_MS);
       } finally {

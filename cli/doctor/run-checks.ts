@@ -14,6 +14,8 @@ import { VXLAN_CHECKS } from './path/vxlan-checks.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';
 import { WIREGUARD_CHECKS } from './backends/checks-wireguard.ts';
 import { BRIDGE_CHECKS } from './path/bridge-checks.ts';
+import { CNI_STATE_CHECKS } from './path/cni-state-checks.ts';
+import { PEER_CHECKS } from './path/peer-checks.ts';
 import { FIREWALL_CHECKS } from './path/firewall-checks.ts';
 import { PATH_KERNEL_CHECKS } from './path/kernel-checks.ts';
 import { ROUTE_CHECKS } from './path/route-checks.ts';
@@ -31,12 +33,14 @@ export const CHECKS: readonly Check[] = [
   ...BRIDGE_CHECKS,
   ...DOCKER_CHECKS,
   ...CNI_CHECKS,
+  ...CNI_STATE_CHECKS,
   ...KERNEL_CHECKS,
   ...ROUTE_CHECKS,
   ...PATH_KERNEL_CHECKS,
   ...BACKEND_CHECKS,
   ...FIREWALL_CHECKS,
   ...PATH_CHECKS,
+  ...PEER_CHECKS,
   ...USERSPACE_CHECKS,
   ...WIREGUARD_CHECKS,
   ...LAST_CHECKS,

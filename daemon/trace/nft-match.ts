@@ -167,16 +167,16 @@ function compareOne(field: Field, value: Json): Match {
   if (field.kind === 'address') return compareAddress(field.value, value);
   if (field.kind === 'device')
     return typeof value === 'string' ? hasName(field.value, value, '*') : 'unknown';
-  if (field.kind === 'names') return toMatch(field.values.includes(String(value)));
+  if (field.kind === 'names') return toMatch(field.values.includes(plain(value)));
   return field.kind === 'number' ? compareNumber(field.value, value) : 'unknown';
 }
 
 function compareAddress(address: Packet['source'], value: Json): Match {
   if (typeof value === 'string') return inRange(address, value);
   const prefix = part(value, 'prefix');
-  if (prefix !== undefined) return inRange(address, `${text(prefix, 'addr')}/${String(part(prefix, 'len'))}`);
+  if (prefix !== undefined) return inRange(address, `${text(prefix, 'addr')}/${plain(part(prefix, 'len'))}`);
   const range = part(value, 'range');
-  return Array.isArray(range) ? isBetween(address, String(range[0]), String(range[1])) : 'unknown';
+  return Array.isArray(range) ? isBetween(address, plain(range[0]), plain(range[1])) : 'unknown';
 }
 
 function compareNumber(found: number, value: Json): Match {
@@ -210,4 +210,9 @@ export function part(json: Json | undefined, key: string): Json | undefined {
 export function text(json: Json | undefined, key: string): string {
   const value = part(json, key);
   return typeof value === 'string' ? value : '';
+}
+
+/** A name or a number as text. */
+function plain(json: Json | undefined): string {
+  return typeof json === 'string' || typeof json === 'number' ? String(json) : '';
 }

@@ -34,6 +34,11 @@ export function readNamespaces(facts: Facts): Promise<readonly Namespace[]> {
   });
 }
 
+/** Whether every namespace of this machine was entered. */
+export async function hasSeenAll(facts: Facts): Promise<boolean> {
+  return (await findNamespaces(facts)).length === (await readNamespaces(facts)).length;
+}
+
 /** Containers with an address of `subnet`. */
 export async function readContainers(facts: Facts, subnet: Cidr): Promise<readonly Container[]> {
   return (await readNamespaces(facts)).flatMap((namespace) =>

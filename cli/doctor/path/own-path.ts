@@ -105,7 +105,9 @@ async function toPath(facts: Facts, rows: readonly LinkRow[], { network, subnet 
 export async function overlayDevices(facts: Facts): Promise<readonly string[]> {
   const network = (await facts.status)?.network;
   if (network !== undefined) return network.devices;
-  return ((await links(facts)) ?? []).map(({ ifname }) => ifname).filter((name) => /^flannel/.test(name));
+  return ((await links(facts)) ?? [])
+    .map(({ ifname }) => ifname)
+    .filter((name) => name.startsWith('flannel'));
 }
 
 /** A device of WireGuard may carry both families. */

@@ -88,7 +88,7 @@ function deviceOf(key: 'iif' | 'oif', { name }: { readonly name?: string }): Par
   return name === undefined ? {} : { [key]: name };
 }
 
-function tunnelStages({ family: _, tunnel, outer }: Journey): readonly Stage[] {
+function tunnelStages({ tunnel, outer }: Journey): readonly Stage[] {
   if (tunnel === undefined || outer === undefined) return [];
   const { protocol, port, isSymmetric } = tunnel;
   const packet: Omit<Packet, 'source' | 'target' | 'isToHost'> = {

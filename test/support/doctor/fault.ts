@@ -1,5 +1,5 @@
 // A fault of the network for `weft doctor` to find: types and shared values of the tables.
-import type { Lab } from '../../lab/lab.ts';
+import type { Lab } from '../../../lab/lab.ts';
 
 export const CONFIG = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
 
