@@ -203,6 +203,10 @@ test-kube: test-tools bundle
 test-kube-if-possible:
 	@sh test/kubernetes/try-build.sh; case $$? in 0) $(MAKE) --no-print-directory test-kube ;; 75) ;; *) exit 1 ;; esac
 
+# Runs specs; the programs of a cluster are in the folder of $KUBE_APISERVER.
+KUBE_CLUSTER = KUBE_BIN=$${KUBE_APISERVER%/*} KUBE_APISERVER=$${KUBE_APISERVER%/*}/kube-apiserver WEFT_IMAGE=$$(ls dist/weft_*.oci.tar) AS_ROOT=1 \
+	  sh test/kubernetes/e2e/run.sh sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000
+
 # weft.yaml on a cluster of two nodes in namespaces, with kubelet, containerd and pods for real; root only. KEEP_LOGS=1 keeps logs.
 KUBE_PROGRAMS = kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl
 .PHONY: test-kube-e2e
@@ -211,8 +215,15 @@ test-kube-e2e: test-tools image
 	  deploy/install-tools.sh containerd runc iptables nft busybox && \
 	  for program in $(KUBE_PROGRAMS); do KUBE_APISERVER=$$(sh test/kubernetes/build.sh $$program) || exit 1; done && \
 	  HELM=$$(sh test/kubernetes/build.sh helm) && \
-	  HELM=$$HELM KUBE_BIN=$${KUBE_APISERVER%/*} KUBE_APISERVER=$${KUBE_APISERVER%/*}/kube-apiserver WEFT_IMAGE=$$(ls dist/weft_*.oci.tar) AS_ROOT=1 \
-	  sh test/kubernetes/e2e/run.sh sh test/in-namespaces.sh node_modules/.bin/mocha --timeout 180000 'dist/test/kubernetes/e2e/*.spec.js'; fi
+	  HELM=$$HELM $(KUBE_CLUSTER) 'dist/test/kubernetes/e2e/*.spec.js'; fi
+
+# Specs of Kubernetes' own conformance suite on such a cluster; root only. e2e.test is built the first time, which takes minutes.
+.PHONY: test-kube-conformance
+test-kube-conformance: test-tools image
+	@if [ "$$(id -u)" -ne 0 ]; then echo 'test-kube-conformance needs root: kubelet and containerd run in namespaces'; else \
+	  deploy/install-tools.sh containerd runc iptables nft busybox curl nc.openbsd && \
+	  for program in $(KUBE_PROGRAMS) agnhost e2e.test; do KUBE_APISERVER=$$(sh test/kubernetes/build.sh $$program) || exit 1; done && \
+	  timeout -k 30 1200 env $(KUBE_CLUSTER) 'dist/test/kubernetes/conformance/*.spec.js'; fi
 
 # deploy/kubernetes/weft.yaml and rbac.yaml from the chart.
 .PHONY: kube-manifests
@@ -224,7 +235,7 @@ bench-tools:
 
 # BENCHMARKS='path cni' runs some, PARTS='…' as well; bin/weft bench --help lists them.
 bench: bench-tools bundle
-	bin/weft bench $(or $(BENCHMARKS),$(PARTS))
+	bin/weft bench $(or $(BENCHMARKS),$(PARTS),all)
 
 # Smoke test of half a minute; fails if a benchmark cannot run or weft is slower than fastd.
 .PHONY: bench-check

@@ -13,9 +13,13 @@ export interface RouteV1 {
   readonly lookups: readonly LookupV1[];
   /**
    * What carries the packet: a tunnel of the kernel or of this process, a plain route, this host,
-   * or nothing.
+   * or nothing. `unencapsulated`: another route than the overlay's takes it off this host as it is.
    */
-  readonly datapath: 'kernel' | 'userspace' | 'direct' | 'local' | 'none';
+  readonly datapath: 'kernel' | 'userspace' | 'direct' | 'local' | 'unencapsulated' | 'none';
+  /** The protocol of the tunnel; unset without one. */
+  readonly encapsulation?: 'vxlan' | 'udp' | 'wireguard' | 'ipip' | 'esp';
+  /** The device of the kernel's route; unset without a route. */
+  readonly dev?: string;
   /** Largest packet that the datapath carries, in bytes. */
   readonly mtu?: number;
   /** Bytes that encapsulation adds. */
@@ -25,7 +29,7 @@ export interface RouteV1 {
 }
 
 export interface LookupV1 {
-  readonly table: 'lease' | 'route' | 'neighbour' | 'fdb' | 'tunnel' | 'underlay';
+  readonly table: 'lease' | 'route' | 'policy' | 'neighbour' | 'fdb' | 'tunnel' | 'underlay';
   /** Lookup key. */
   readonly key: string;
   /** The entry found, in iproute2 syntax. */

@@ -174,6 +174,8 @@ export interface ConfigV1 {
   readonly revision: number;
   /** The newest document, if it is rejected, and why. */
   readonly rejected?: { readonly revision: number; readonly reason: string };
+  /** What the last document that came into force changed, one line each; unset before the first change. */
+  readonly changes?: readonly string[];
   /** Documents applied and rejected since the start. */
   readonly counts: { readonly applied: number; readonly rejected: number };
 }

@@ -1,6 +1,7 @@
 // Turns a definition of options and a function into a command: parses options and answers `--help`.
-import { parseArgs } from 'node:util';
 import { EXIT_OK } from '../daemon/node/exit.ts';
+import { didYouMean } from '../lib/did-you-mean.ts';
+import { checkVerb, parseCommandLine } from './args/parse-command-line.ts';
 import type { Command, CommandSpec } from './command-spec.ts';
 import { UsageError } from './usage-error.ts';
 import { printText } from './output.ts';
@@ -32,12 +33,13 @@ export function defineCommand<const Options extends CommandSpec['options']>(
   return {
     ...spec,
     run: async (argv) => {
-      const { values, positionals } = parse(name, spec.options, argv);
+      const { values, positionals } = parseCommandLine(name, spec.options, argv);
       if (values['help'] === true) {
         const { formatHelp } = await import('./format/help.ts');
         printText(formatHelp(name, spec));
         return EXIT_OK;
       }
+      checkVerb(name, spec.verbs, positionals);
       const [extra] = positionals.slice(maxArgs);
       if (extra !== undefined)
         throw new UsageError(
@@ -48,22 +50,19 @@ export function defineCommand<const Options extends CommandSpec['options']>(
   };
 }
 
-function parse(name: string, options: CommandSpec['options'], argv: readonly string[]) {
-  const help = { type: 'boolean', short: 'h' } as const;
-  try {
-    return parseArgs({ args: [...argv], options: { ...options, help }, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`weft ${name}: ${(error as Error).message}; see weft ${name} --help`);
-  }
-}
-
 function withDefaults(options: CommandSpec['options'], values: Readonly<Record<string, unknown>>): object {
-  const named = Object.entries(options).map(([name, { type, multiple, choices }]) => {
-    const value = values[name] ?? (type === 'boolean' ? false : multiple === true ? [] : undefined);
+  const named = Object.entries(options).map(([name, { type, multiple, choices, default: specDefault }]) => {
+    const value =
+      values[name] ?? specDefault ?? (type === 'boolean' ? false : multiple === true ? [] : undefined);
     const wrong = choices && [value].flat().find((one) => typeof one === 'string' && !choices.includes(one));
-    if (wrong !== undefined)
-      throw new UsageError(`--${name} ${JSON.stringify(wrong)}: give one of ${choices!.join(', ')}`);
+    if (wrong !== undefined) throw wrongChoice(name, wrong as string, choices!);
     return [name, value];
   });
   return Object.fromEntries(named) as object;
+}
+
+function wrongChoice(name: string, value: string, choices: readonly string[]): UsageError {
+  const similar = didYouMean(value, choices);
+  const hint = similar === undefined ? '' : `: did you mean ${similar}?`;
+  return new UsageError(`--${name} ${JSON.stringify(value)}: give one of ${choices.join(', ')}${hint}`);
 }

@@ -25,6 +25,7 @@ package_of() {
     perf) echo linux-perf ;;
     /usr/lib/cni/*) echo containernetworking-plugins ;;
     busybox) echo busybox-static ;;
+    nc.openbsd) echo netcat-openbsd ;;
     dockerd) echo docker.io ;;
     libfuzzer) echo clang libclang-rt-dev ;;
     promtool) echo prometheus ;;

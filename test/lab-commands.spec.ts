@@ -138,13 +138,50 @@ describe('the commands on a lab', () => {
 
   it('explain why an address without an owner is unreachable', async () => {
     const unleased = await json<RouteV1>('h1', 'route get 10.5.250.7', 4);
-    assert.deepEqual([unleased.kind, unleased.datapath], ['unleased', 'none']);
+    assert.deepEqual([unleased.kind, unleased.datapath], ['unleased', 'unencapsulated']);
     const outside = await weft('h1', 'route get 192.0.2.1');
     assert.equal(outside.code, 4);
     assert.match(outside.stdout, /lies outside of the overlay network/);
     const wrong = await weft('h1', 'route get host2');
     assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
     assert.equal(wrong.stderr, 'weft: "host2" is not an IP address, for example 10.5.72.2\n');
+  });
+
+  it('say that a packet to a peer leaves by the underlay where another route has taken it', async () => {
+    const to = await containerOf('h2');
+    await lab().stopDaemon('h1', 'STOP');
+    await lab().check('h1', [
+      'ip',
+      'route',
+      'add',
+      `${to}/32`,
+      'via',
+      lab().host('h3').publicIp,
+      'dev',
+      'eth0',
+    ]);
+    await lab().stopDaemon('h1', 'CONT');
+    const taken = await weft('h1', `route get ${to}`);
+    await lab().check('h1', ['ip', 'route', 'del', `${to}/32`]);
+    assert.equal(taken.code, 4);
+    assert.match(taken.stdout, /^\S+ {2}leaves by eth0, without encapsulation[^]*! not the desired route/);
+  });
+
+  it('find etcd by the daemon beside them', async () => {
+    const { code, stdout, stderr } = await weft('h1', 'config get');
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /"Network":\s*"10\.5\.0\.0\/16"/);
+  });
+
+  it('log a deleted device beside a deleted route', async () => {
+    const from = (await logOf(lab(), 'h3')).length;
+    const isLogged = async (pattern: RegExp): Promise<boolean> =>
+      pattern.test((await logOf(lab(), 'h3')).slice(from));
+    await lab().check('h3', ['ip', 'route', 'del', subnets[0]!]);
+    await waitFor('the route to be logged', () => isLogged(/Detected changes.*route 10\.5/), 60_000);
+    await lab().check('h3', ['ip', 'link', 'del', 'flannel.1']);
+    await waitFor('the device to be logged', () => isLogged(/Detected changes.*link flannel\.1/), 60_000);
+    await waitFor('the repair', async () => (await weft('h3', 'diff')).code === 0, 60_000);
   });
 
   it('find no difference in a healthy kernel', async () => {
@@ -266,6 +303,9 @@ describe('the commands on a lab', () => {
     assert.equal((await weft('h1', `leases release ${subnet} --yes ${atEtcd}`)).code, 0);
     await waitFor('its host to lease it again', async () => (await isReserved('h2')) === false, 60_000);
     assert.equal((await weft('h1', 'leases show 10.5.251.0/24')).code, 1);
+    const second = await weft('h1', 'leases reserve 10.5.251.0/24 --public-ip 198.18.1.2');
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, /198\.18\.1\.2 holds 10\.5\.\S+ already/);
   });
 
   it('work without etcd and report it', async () => {
@@ -302,20 +342,21 @@ describe('the commands on a lab', () => {
       'daemon/status.json',
       'daemon/events.json',
       'daemon/options.json',
+      'daemon/metrics.txt',
       'kernel/fdb.txt',
+      'registry/config.json',
+      'registry/config-history.json',
     ]) {
       assert.ok(listed.includes(`/${part}\n`), part);
       assert.match(stdout, new RegExp(`^ {2}${part} +\\d`, 'm'));
     }
     assert.equal((await lab().check('h1', ['stat', '-c', '%a', '/run/dump.tar.gz'])).trim(), '600');
-    const routes = await lab().check('h1', [
-      'tar',
-      '-xzOf',
-      '/run/dump.tar.gz',
-      '--wildcards',
-      '*/kernel/route.txt',
-    ]);
-    assert.ok(routes.includes(subnets[1]!));
+    const partOf = (path: string): Promise<string> =>
+      lab().check('h1', ['tar', '-xzOf', '/run/dump.tar.gz', '--wildcards', `*/${path}`]);
+    assert.ok((await partOf('kernel/route.txt')).includes(subnets[1]!));
+    assert.match(await partOf('daemon/metrics.txt'), /^weft_build_info\{/m);
+    assert.match(await partOf('registry/config.json'), /"Network":\s*"10\.5\.0\.0\/16"/);
+    assert.match(await partOf('registry/config-history.json'), /"modRevision"/);
   });
 
   it('reject a second daemon beside one that answers', async () => {

@@ -35,6 +35,19 @@ describe('weft config', () => {
     return { code, stdout, stderr };
   }
 
+  /** The output of a change whose wait for hosts ends by Ctrl-C. */
+  async function interruptedSet(text: string): Promise<string> {
+    const program = `WEFT_NODE=${process.execPath} ${join(packageRoot(), 'bin', 'weft')}`;
+    const script = `${program} config set - --yes --etcd-endpoints ${ETCD_URL} <<'END' &
+${text}
+END
+pid=$!; sleep 2; kill -INT $pid; wait $pid; echo code $?`;
+    // Children of a shell without job control ignore SIGINT.
+    const { stdout } = await lab().exec('etcd', ['bash', '--norc', '-m', '-c', script]);
+    assert.match(stdout, /^code 4$/m);
+    return stdout;
+  }
+
   const onAll = async (mtu: number) => {
     const isSo = (name: string) => shellTest(lab(), name, `ip link show flannel.1 | grep -q "mtu ${mtu} "`);
     return (await Promise.all(lab().topology.hosts.map(({ name }) => isSo(name)))).every(Boolean);
@@ -132,9 +145,17 @@ describe('weft config', () => {
 
   it('names the host that does not follow', async () => {
     await lab().stopDaemon('h3', 'STOP');
-    const { code, stdout } = await weft(['set', '-', '--yes', '--timeout', '2'], configOf({}));
-    await lab().stopDaemon('h3', 'CONT');
+    const { code, stdout } = await weft(['set', '-', '--yes', '--timeout', '4'], configOf({}));
     assert.match(stdout, /198\.18\.1\.3 .*waiting[\s\S]*2 of 3 hosts have followed/);
+    assert.match(stdout, /^ {2}waiting for \S+$/m);
+    assert.match(stdout, /To take it back: weft config rollback \d+$/m);
     assert.equal(code, 4);
+    const interrupted = await interruptedSet(configOf({ MTU: 1380 }));
+    await lab().stopDaemon('h3', 'CONT');
+    assert.match(
+      interrupted,
+      /Not waiting any more; the document is written[\s\S]*2 of 3 hosts have followed/,
+    );
+    assert.match(interrupted, /To take it back: weft config rollback \d+$/m);
   });
 });

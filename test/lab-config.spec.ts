@@ -1,6 +1,7 @@
 // The network config edited while daemons run under traffic: what is right takes effect at once on every host, what is wrong
 // on none, and no packet is lost by either.
 import assert from 'node:assert/strict';
+import { HEALTH_PORT } from '../lab/daemon-command.ts';
 import { waitFor } from '../lab/wait.ts';
 import { INVALID_CONFIGS } from './support/invalid-configs.ts';
 import { logOf, routesOf, waitForLogLine } from './support/daemon-view.ts';
@@ -46,6 +47,27 @@ describe('the network config edited while it runs', () => {
     for (const ping of pings) lost += (await ping.stop()).lost;
     return lost;
   }
+
+  it('leaves a host ready while its device and subnet.env change, and logs what changed', async () => {
+    const script = `for i in $(seq 400); do
+      exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3; exec 3>&-; sleep 0.01
+    done`;
+    const port = HEALTH_PORT;
+    const asked = lab().exec('h2', ['bash', '--norc', '-c', script.replace('8080', String(port))], {
+      timeoutMs: FOLLOW_MS,
+    });
+    await lab().putConfig(configOf({ MTU: 1300 }));
+    await waitForLogLine(lab(), 'h2', /Network config in force .*Backend\.MTU: unset -> 1300/);
+    await waitForLogLine(lab(), 'h2', /Wrote the subnet file .*FLANNEL_MTU: 1450 -> 1250/);
+    await lab().putConfig(configOf({}));
+    const { stdout } = await asked;
+    const lines = stdout.trim().split('\n');
+    assert.ok(lines.length > 50, stdout);
+    assert.deepEqual(
+      lines.filter((line) => !line.includes(' 200 ')),
+      [],
+    );
+  });
 
   it('changes the MTU of devices and subnet.env, without loss', async () => {
     const lost = await lossDuring(async () => {

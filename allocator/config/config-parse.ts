@@ -145,8 +145,9 @@ function parseBackend(
   }
   const { known, unknown } = parseFields(text, object, Object.keys(allBackendFields), issues);
   const fields: BackendFields = new ConfigFields(object, known, allBackendFields, issues);
-  const type = parseType(fields);
-  // Fields of a backend that is not provided, or not known, are not wrong in themselves.
+  // Fields of a backend that is not provided, or not known, are not wrong in themselves; those of a
+  // misspelled one are checked as what was probably meant, so that all errors show at once.
+  const type = parseType(fields) ?? similarType(fields);
   if (type === undefined) return undefined;
   for (const field of unknown) warnUnknownInBackend(field, issues);
   warnOfOtherFields(known, type, issues);
@@ -206,6 +207,13 @@ function parseType(fields: BackendFields): BackendType | undefined {
   const type = TYPES.find((candidate) => candidate === lower);
   if (type === undefined) fields.error('Type', typeMessage(lower));
   return type;
+}
+
+function similarType(fields: BackendFields): BackendType | undefined {
+  const lower = fields.get('Type')?.node.value as unknown;
+  if (typeof lower !== 'string' || lower === '') return undefined;
+  const similar = didYouMean(lower.toLowerCase(), TYPES);
+  return TYPES.find((type) => type === similar);
 }
 
 function typeMessage(lower: string): string {

@@ -77,6 +77,19 @@ describe('leases by hand', () => {
     assert.deepEqual([lease?.isReservation, lease?.publicIp, lease?.value], [true, '198.18.1.9', BARE]);
   });
 
+  it('reserve no second subnet for a host that holds one', async () => {
+    const second = { subnet: '10.5.73.0/24', publicIp: '198.18.1.2' };
+    assert.match(
+      await refusal(reserveLease(registry, second)),
+      /^conflict: 198\.18\.1\.2 holds 10\.5\.72\.0\/24 already, .*reserve that, or release it first/,
+    );
+    await reserveLease(registry, { subnet: '10.5.74.0/24', publicIp: '198.18.1.9' });
+    assert.match(
+      await refusal(reserveLease(registry, { ...second, publicIp: '198.18.1.9' })),
+      /holds 10\.5\.74\.0\/24 already/,
+    );
+  });
+
   it('reserve both families of a network that has two, the second at the place of the first', async () => {
     await start('{"Network":"10.5.0.0/16","EnableIPv6":true,"IPv6Network":"fd00:5::/48"}');
     const { key } = await reserveLease(registry, { subnet: '10.5.3.0/24', publicIp: '198.18.1.9' });

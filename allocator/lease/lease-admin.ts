@@ -115,6 +115,15 @@ function findEntry({ entries }: RegistrySnapshot, text: string): RegistryEntry |
   return entries.find(matches);
 }
 
+/** The subnet that the host with this public IP holds. */
+function heldBy({ entries }: RegistrySnapshot, address: IpAddress): string | undefined {
+  for (const entry of entries) {
+    const { key, ipv4, ipv6, publicIp, publicIpv6 } = describe(entry, false);
+    if (publicIp === address || publicIpv6 === address) return ipv4 ?? ipv6 ?? key;
+  }
+  return undefined;
+}
+
 function parsePublicIp(text: string | undefined): IpAddress | undefined {
   if (text === undefined) return undefined;
   const address = parseIp(text);
@@ -132,6 +141,12 @@ async function createReservation(
     throw new LeaseAdminError(
       'bad-request',
       `No host holds ${subnet}: name the host to reserve it for by its public IP`,
+    );
+  const held = heldBy(snapshot, publicIp);
+  if (held !== undefined)
+    throw new LeaseAdminError(
+      'conflict',
+      `${publicIp} holds ${held} already, and a host has one subnet: reserve that, or release it first (weft leases release ${held})`,
     );
   const key = formatSubnetKey(completeSubnets(snapshot, subnet));
   const address =

@@ -7,6 +7,10 @@ export interface HostReportV1 {
   readonly version: 1;
   /** Identity of the host's boot: two hosts with one public IP have two. */
   readonly boot?: string;
+  /** What operators call the host: its host name. */
+  readonly name?: string;
+  /** MTU of its underlay interface. */
+  readonly underlayMtu?: number;
   /** Key of the host's lease below `<prefix>/subnets/`. */
   readonly key: string;
   readonly config: {

@@ -13,7 +13,8 @@ import type { ParsedConfigFile } from './config-source.ts';
 import { waitForRollout, type NodeRollout } from './rollout.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { UsageError } from '../usage-error.ts';
-import { NO_REVISION } from '../../allocator/registry/registry.ts';
+import { NO_REVISION, type Revision } from '../../allocator/registry/registry.ts';
+import { parseHostReport } from '../../allocator/registry/node-status.ts';
 import { printError, printLines, printText } from '../output.ts';
 
 export interface WriteOptions {
@@ -58,15 +59,35 @@ export async function writeConfig(
   }
   printText(`Written as revision ${result.revision}\n`);
   if (!options.isWaiting) return EXIT_OK;
-  const lines = await waitForRollout(store, result.revision, options.timeoutMs, (line) =>
-    printLines([formatNode(line)]),
+  const lines = await untilInterrupted((signal) =>
+    waitForRollout(store, result.revision, {
+      timeoutMs: options.timeoutMs,
+      signal,
+      onDone: (line) => printLines([formatNode(line)]),
+      onWaiting: (waiting) => printLines([formatWaiting(waiting)]),
+    }),
   );
-  return printSummary(lines);
+  return printSummary(lines, snapshot.config?.modRevision);
+}
+
+/** Ctrl-C ends the wait, and what is written stays. */
+async function untilInterrupted<Result>(wait: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const interrupted = new AbortController();
+  const onSignal = (): void => {
+    printText('\nNot waiting any more; the document is written and hosts go on to follow it\n');
+    interrupted.abort();
+  };
+  process.once('SIGINT', onSignal);
+  try {
+    return await wait(interrupted.signal);
+  } finally {
+    process.off('SIGINT', onSignal);
+  }
 }
 
 /** The changes and their impact. */
 export function planAgainst(
-  { config, leases }: ConfigSnapshot,
+  { config, leases, reports }: ConfigSnapshot,
   given: ParsedConfigFile,
   etcdAddresses: readonly IpAddress[],
 ): ConfigChangePlan {
@@ -75,7 +96,11 @@ export function planAgainst(
     const decoded = decodeEntry(entry);
     return decoded.ok ? [decoded.lease] : [];
   });
-  return planConfigChange(before?.ok === true ? before.config : undefined, given.config, held, etcdAddresses);
+  const mtus = [...reports.values()].map((text) => parseHostReport(text)?.underlayMtu);
+  return planConfigChange(before?.ok === true ? before.config : undefined, given.config, held, {
+    etcdAddresses,
+    underlayMtus: mtus.filter((mtu) => mtu !== undefined),
+  });
 }
 
 export function describePlan({ changes, consequences, effect }: ConfigChangePlan): readonly string[] {
@@ -83,12 +108,23 @@ export function describePlan({ changes, consequences, effect }: ConfigChangePlan
   return [...changes.map((line) => `  ${line}`), ...consequences.map((line) => `- ${line}`)];
 }
 
-function formatNode({ host, key, progress }: NodeRollout): string {
+function formatNode({ host, name, key, progress }: NodeRollout): string {
   const reason = 'reason' in progress ? `: ${progress.reason}` : '';
-  return `  ${host.padEnd(15)} ${key.padEnd(16)} ${progress.state}${reason}`;
+  const called = name === undefined ? '' : `${name.padEnd(15)} `;
+  return `  ${called}${host.padEnd(15)} ${key.padEnd(16)} ${progress.state}${reason}`;
 }
 
-function printSummary(lines: readonly NodeRollout[]): number {
+/** Hosts that one line names; there may be thousands. */
+const NAMED_HOSTS = 5;
+
+function formatWaiting(waiting: readonly NodeRollout[]): string {
+  const named = waiting.slice(0, NAMED_HOSTS).map(({ host, name }) => name ?? host);
+  const more = waiting.length > NAMED_HOSTS ? ` and ${waiting.length - NAMED_HOSTS} more` : '';
+  return `  waiting for ${named.join(', ')}${more}`;
+}
+
+/** @param before - revision of the document that was replaced; unset for the first. */
+function printSummary(lines: readonly NodeRollout[], before: Revision | undefined): number {
   const of = (state: NodeRollout['progress']['state']) =>
     lines.filter(({ progress }) => progress.state === state);
   printLines([...of('waiting'), ...of('unreported')].map(formatNode));
@@ -98,5 +134,7 @@ function printSummary(lines: readonly NodeRollout[]): number {
     printText(
       `${of('unreported').length} hosts run no weft daemon: start it, or restart flanneld, to apply the config there\n`,
     );
-  return of('followed').length === total ? EXIT_OK : EXIT_FINDINGS;
+  if (of('followed').length === total) return EXIT_OK;
+  if (before !== undefined) printText(`To take it back: weft config rollback ${before}\n`);
+  return EXIT_FINDINGS;
 }

@@ -74,8 +74,13 @@ export class ControlClient {
   }
 
   /** The text at `/v1/NAME`, unparsed. @throws as {@link request} */
-  async text(name: string): Promise<string> {
-    const { status, body } = await this.#open(name, {});
+  text(name: string): Promise<string> {
+    return this.textAt(pathOf(name));
+  }
+
+  /** The text at `path`, unparsed. @throws as {@link request} */
+  async textAt(path: string): Promise<string> {
+    const { status, body } = await this.#openAt(path, {});
     const text = await this.#textOf(body);
     if (status === 200) return text;
     throw new RejectedError((parseAnswer(text, this.path) as ErrorV1).error);
@@ -94,14 +99,18 @@ export class ControlClient {
     }
   }
 
-  async #open(name: string, options: RequestOptions): Promise<HttpResponse> {
+  #open(name: string, options: RequestOptions): Promise<HttpResponse> {
+    return this.#openAt(pathOf(name), options);
+  }
+
+  async #openAt(path: string, options: RequestOptions): Promise<HttpResponse> {
     const { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS } = options;
     const message = `The daemon on ${this.path} does not answer within ${timeoutMs / 1000} s: it is stopped or overloaded; check its log`;
     try {
       return await requestHttp({
         socketPath: this.path,
         method,
-        path: `/v${CONTROL_VERSION}${name === '' ? '' : `/${name}`}`,
+        path,
         body: body === undefined ? '' : JSON.stringify(body),
         timeoutMs,
         timeoutError: new NoDaemonError('timeout', message),
@@ -120,6 +129,10 @@ export class ControlClient {
       throw explain(error as Error, this.path);
     }
   }
+}
+
+function pathOf(name: string): string {
+  return `/v${CONTROL_VERSION}${name === '' ? '' : `/${name}`}`;
 }
 
 function parseAnswer(text: string, path: string): unknown {

@@ -1,10 +1,6 @@
 // Options of etcd for commands that connect to it: the daemon's flags and environment variables.
-import type { IpAddress } from '../../lib/address.ts';
-import { createEtcdConfigStore } from '../../allocator/registry/etcd/config-store.ts';
 import type { EtcdOptions as EtcdStoreOptions } from '../../allocator/registry/etcd/options.ts';
-import type { ConfigStore } from '../../allocator/registry/config-store.ts';
 import {
-  endpointAddresses,
   parseEtcdOptions,
   type EtcdFlagValues,
   type EtcdOptions,
@@ -32,28 +28,18 @@ export const ETCD_OPTIONS = Object.fromEntries(
   NAMES.map((name) => [name, { type: 'string', help: `${DAEMON_FLAGS[name].help} Also ${envOf(name)}.` }]),
 ) as Record<EtcdFlag, OptionSpec & { readonly type: 'string' }>;
 
-type EtcdFlags = Readonly<Partial<Record<EtcdFlag, string | undefined>>>;
+export type EtcdFlags = Readonly<Partial<Record<EtcdFlag, string | undefined>>>;
 type Env = Readonly<Record<string, string | undefined>>;
 
-/**
- * Opens the store that flags and environment name. `addresses`: of etcd, as far as its endpoints are any.
- * @throws UsageError for invalid values.
- */
-export function openConfigStore(
-  flags: EtcdFlags,
-  env: Env = process.env,
-): { readonly store: ConfigStore; readonly key: string; readonly addresses: readonly IpAddress[] } {
-  const etcd = etcdOptionsOf(flags, env);
-  return {
-    store: createEtcdConfigStore(etcd),
-    key: `${etcd.prefix}/config`,
-    addresses: endpointAddresses(etcd),
-  };
+/** Whether flags or environment name the endpoints. */
+export function namesEndpoints(flags: EtcdFlags, env: Env = process.env): boolean {
+  return (flags['etcd-endpoints'] ?? variableOf(env, 'etcd-endpoints')) !== undefined;
 }
 
 /**
  * Options of etcd, in this order: flags, environment, options of the running daemon, defaults. The
- * daemon does not report passwords. @throws UsageError for invalid values.
+ * daemon does not report passwords, and its certificates are for its own endpoints.
+ * @throws UsageError for invalid values.
  */
 export function etcdOptionsOf(
   flags: EtcdFlags,
@@ -61,7 +47,8 @@ export function etcdOptionsOf(
   daemonOptions?: OptionsV1,
 ): EtcdStoreOptions {
   const ofDaemon =
-    daemonOptions && flagsOf(daemonOptions.options['etcd'] as Partial<EtcdOptions> | undefined);
+    daemonOptions &&
+    flagsOf(daemonOptions.options['etcd'] as Partial<EtcdOptions> | undefined, !namesEndpoints(flags, env));
   const values = Object.fromEntries(
     NAMES.map((name) => [
       name,
@@ -93,8 +80,8 @@ function findStray(name: EtcdFlag, flags: EtcdFlags, env: Env): string[] {
 }
 
 /** The flags that these options of a daemon come from. */
-function flagsOf(etcd: Partial<EtcdOptions> = {}): EtcdFlags {
-  const { endpoints, prefix, tls } = etcd;
+function flagsOf({ endpoints, prefix, ...etcd }: Partial<EtcdOptions> = {}, hasTls = true): EtcdFlags {
+  const tls = hasTls ? etcd.tls : undefined;
   return {
     ...(endpoints && { 'etcd-endpoints': endpoints.join(',') }),
     ...(prefix !== undefined && { 'etcd-prefix': prefix }),

@@ -14,7 +14,10 @@ export type RolloutProgress =
   | { readonly state: 'unreported' };
 
 export interface NodeRollout {
+  /** Public IP. */
   readonly host: string;
+  /** The name that the host publishes. */
+  readonly name?: string;
   readonly key: string;
   readonly progress: RolloutProgress;
 }
@@ -27,7 +30,10 @@ export function rolloutStatus(view: ConfigSnapshot, revision: Revision): readonl
     const { publicIp, publicIpv6 } = decoded.lease.attributes;
     const host = publicIp ?? publicIpv6 ?? entry.key;
     const report = parseHostReport(view.reports.get(host) ?? '');
-    return [{ host, key: entry.key, progress: progressOf(report, revision) }];
+    const name = report?.name;
+    return [
+      { host, ...(name !== undefined && { name }), key: entry.key, progress: progressOf(report, revision) },
+    ];
   });
 }
 
@@ -43,18 +49,27 @@ function progressOf(report: HostReportV1 | undefined, revision: Revision): Rollo
 }
 
 const POLL_MS = 100;
+/** From the write to the first line about hosts that are missing, and from one to the next. */
+const REPORT_MS = 3000;
 
-/**
- * Polls until every host follows or rejects, or `timeoutMs` passes. Calls `onDone` once for each
- * host.
- */
+export interface RolloutWait {
+  readonly timeoutMs: number;
+  /** Ends the wait early. */
+  readonly signal: AbortSignal;
+  /** Called once for each host that follows or rejects. */
+  readonly onDone: (line: NodeRollout) => void;
+  /** Called every {@link REPORT_MS} with the hosts that the wait is for. */
+  readonly onWaiting: (lines: readonly NodeRollout[]) => void;
+}
+
+/** Polls until every host follows or rejects, or the wait ends. */
 export async function waitForRollout(
   store: ConfigStore,
   revision: Revision,
-  timeoutMs: number,
-  onDone: (line: NodeRollout) => void,
+  { timeoutMs, signal, onDone, onWaiting }: RolloutWait,
 ): Promise<readonly NodeRollout[]> {
   const endMs = performance.now() + timeoutMs;
+  let reportAtMs = performance.now() + REPORT_MS;
   const reported = new Set<string>();
   for (;;) {
     const lines = rolloutStatus(await store.read(), revision);
@@ -64,8 +79,12 @@ export async function waitForRollout(
       reported.add(line.host);
       onDone(line);
     }
-    const isWaiting = lines.some(({ progress }) => progress.state === 'waiting');
-    if (!isWaiting || performance.now() >= endMs) return lines;
-    await sleep(POLL_MS);
+    const waiting = lines.filter(({ progress }) => progress.state === 'waiting');
+    if (waiting.length === 0 || performance.now() >= endMs || signal.aborted) return lines;
+    if (performance.now() >= reportAtMs) {
+      onWaiting(waiting);
+      reportAtMs = performance.now() + REPORT_MS;
+    }
+    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
   }
 }

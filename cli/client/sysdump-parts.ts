@@ -45,11 +45,27 @@ export async function gatherParts(client: ControlClient): Promise<readonly TarFi
   const answers = await requestAll(client);
   const parts = await Promise.all([
     reportOfDoctor(client),
+    configParts(client),
     ...Object.entries(PROGRAMS).map(async ([path, argv]) => [{ path, text: await outputOf(argv) }]),
     ...Object.entries(FILES).map(async ([path, file]) => [{ path, text: await textOf(file) }]),
   ]);
   const masked = [...answers, ...parts.flat()].map(({ path, text }) => ({ path, text: mask(text) }));
   return masked.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** The document of the network config and its history, without secrets. */
+async function configParts(client: ControlClient): Promise<TarFile[]> {
+  const paths = ['registry/config.json', 'registry/config-history.json'] as const;
+  try {
+    const { readConfigParts } = await import('./config-parts.ts');
+    const { document, history } = await readConfigParts(client);
+    return [
+      { path: paths[0], text: document },
+      { path: paths[1], text: history },
+    ];
+  } catch (error) {
+    return paths.map((path) => ({ path, text: `unavailable: ${(error as Error).message}\n` }));
+  }
 }
 
 /** The output of `weft doctor --json`. */
@@ -67,19 +83,20 @@ async function reportOfDoctor(client: ControlClient): Promise<TarFile[]> {
 async function requestAll(client: ControlClient): Promise<TarFile[]> {
   try {
     const { endpoints } = JSON.parse(await client.text('')) as EndpointList;
-    const names = endpoints
+    const paths = endpoints
       .filter(({ method, path }) => method === 'GET' && path !== '/v1/route')
-      .map(({ path }) => path.replace(/^\/v1\//, ''));
-    return await Promise.all(names.map((name) => requestEndpoint(client, name)));
+      .map(({ path }) => path);
+    return await Promise.all(paths.map((path) => requestEndpoint(client, path)));
   } catch (error) {
     return [{ path: 'daemon/unreachable.txt', text: `${(error as Error).message}\n` }];
   }
 }
 
-async function requestEndpoint(client: ControlClient, name: string): Promise<TarFile> {
+async function requestEndpoint(client: ControlClient, endpoint: string): Promise<TarFile> {
+  const name = endpoint.replace(/^\/(?:v1\/)?/, '');
   const path = `daemon/${name.replaceAll('/', '-')}`;
-  const query = name === 'events' ? 'events?last=256&follow=0' : name;
-  const text = await client.text(query).catch((error: Error) => `${error.message}\n`);
+  const query = name === 'events' ? '?last=256&follow=0' : '';
+  const text = await client.textAt(`${endpoint}${query}`).catch((error: Error) => `${error.message}\n`);
   return { path: `${path}${/^[[{]/.test(text) ? '.json' : '.txt'}`, text };
 }
 

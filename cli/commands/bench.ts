@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { EXIT_FAILURE, EXIT_OK } from '../../daemon/node/exit.ts';
+import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from '../../daemon/node/exit.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 import type { Command, CommandSpec } from '../command-spec.ts';
 import { formatHelp } from '../format/help.ts';
@@ -11,7 +11,7 @@ import { printError, printText } from '../output.ts';
 
 const SPEC: CommandSpec = {
   synopsis: [
-    '[BENCHMARK...] [--rounds N] [--out FILE] [options of the benchmark]',
+    'all|BENCHMARK... [--rounds N] [--out FILE] [options of the benchmark]',
     '--plan check|short|full|path [--out FILE]',
     'report FILE... -o FILE.html [--picture FILE.svg] [--tables FILE.md]...',
     'compare BEFORE AFTER [--tolerance 0.1] [--alpha 0.01]',
@@ -31,7 +31,7 @@ run in their own namespaces. Prints a table and keeps all rounds as JSON. See do
     },
   },
   examples: [
-    ['weft bench', 'all benchmarks'],
+    ['weft bench all', 'all benchmarks'],
     ['weft bench path --only kernel-vxlan,weft-vxlan --measures tcp-cubic', 'one question'],
   ],
 };
@@ -40,8 +40,13 @@ run in their own namespaces. Prints a table and keeps all rounds as JSON. See do
 export const benchCommand: Command = { ...SPEC, run };
 
 async function run(argv: readonly string[]): Promise<number> {
+  // All benchmarks take an hour: nothing starts by accident.
+  if (argv.length === 0) {
+    printText(formatHelp('bench', SPEC));
+    return EXIT_USAGE;
+  }
   const folder = sources();
-  if (folder !== undefined) return start(folder, argv);
+  if (folder !== undefined) return start(folder, argv[0] === 'all' ? argv.slice(1) : argv);
   if (argv.includes('--help') || argv.includes('-h')) {
     printText(formatHelp('bench', SPEC));
     return EXIT_OK;

@@ -1,9 +1,10 @@
 // `weft config`: shows, checks and changes the network config in etcd. Connects to etcd without a
-// daemon.
+// daemon. Where the Kubernetes API is the registry, it shows and checks the file of the ConfigMap.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { applyEdits, format } from 'jsonc-parser';
 import type { IpAddress } from '../../lib/address.ts';
 import { overlapsOf } from '../../daemon/overlay/config-change.ts';
 import { networkConfigSchema } from '../../allocator/config/config-schema.ts';
@@ -17,7 +18,10 @@ import { defineCommand } from '../command.ts';
 import { checkConfig, readSource, type ParsedConfigFile } from '../client/config-source.ts';
 import { describePlan, planAgainst, writeConfig, type WriteOptions } from '../client/config-write.ts';
 import { endpointAddresses } from '../../daemon/options/etcd-options.ts';
-import { ETCD_OPTIONS, etcdOptionsOf, openConfigStore } from '../client/etcd-options.ts';
+import { SOCKET_OPTION } from '../client/control-client.ts';
+import { ETCD_OPTIONS, etcdOptionsOf } from '../client/etcd-options.ts';
+import { openConfigStore } from '../client/open-config-store.ts';
+import { kubernetesConfigPath, notInEtcd, readKubernetesConfig } from '../client/kubernetes-config.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { formatTable } from '../format/table.ts';
 import { UsageError } from '../usage-error.ts';
@@ -34,7 +38,8 @@ export const configCommand = defineCommand({
   ],
   about:
     'Shows, checks and changes the network config in etcd. A new document takes effect on every host at once; set, edit and\n' +
-    'rollback wait for the hosts and list those that do not follow. Comments and trailing commas are removed from documents.',
+    'rollback wait for the hosts and list those that do not follow. Comments and trailing commas are removed from documents.\n' +
+    'Where the Kubernetes API is the registry, get and diff read the file of the ConfigMap, which kubectl changes.',
   verbs: CONFIG_VERBS,
   options: {
     yes: { type: 'boolean', short: 'y', help: 'skip the confirmation' },
@@ -43,6 +48,7 @@ export const configCommand = defineCommand({
     'no-wait': { type: 'boolean', help: 'do not wait for the hosts' },
     timeout: { type: 'string', value: 'SECONDS', help: 'limit of the wait for the hosts (default: 60)' },
     json: { type: 'boolean', help: 'print the history as JSON' },
+    socket: SOCKET_OPTION,
     ...ETCD_OPTIONS,
   },
   examples: [
@@ -57,8 +63,10 @@ export const configCommand = defineCommand({
     checkConfigArgs(verb, arg);
     if (verb === 'schema') return printDocument(`${JSON.stringify(networkConfigSchema, null, 2)}\n`);
     if (verb === 'validate') return validate(arg!, endpointAddresses(etcdOptionsOf(values)));
+    const path = await kubernetesConfigPath(values);
+    if (path !== undefined) return runOnFile(path, verb, arg ?? '');
     const timeoutMs = parseSeconds(values.timeout ?? '60') * 1000;
-    const { store, key, addresses: etcdAddresses } = openConfigStore(values);
+    const { store, key, addresses: etcdAddresses } = await openConfigStore(values);
     const options = {
       yes: values.yes,
       renumber: values.renumber,
@@ -94,7 +102,22 @@ async function runOnStore(task: Task): Promise<number> {
   if (verb === 'edit') return edit(task, snapshot);
   if (given === undefined) throw new Error(`weft config ${verb} has no action`);
   if (verb === 'set') return writeConfig(store, snapshot, given, options);
-  const plan = planAgainst(snapshot, given, options.etcdAddresses);
+  return printPlan(snapshot, given, options.etcdAddresses);
+}
+
+async function runOnFile(path: string, verb: string | undefined, arg: string): Promise<number> {
+  if (verb !== 'get' && verb !== 'diff') throw notInEtcd(`weft config ${verb}`, path);
+  const given = verb === 'diff' ? check(await readSource(arg)) : undefined;
+  const snapshot = await readKubernetesConfig(path);
+  return given === undefined ? printDocument(ended(snapshot.text)) : printPlan(snapshot, given, []);
+}
+
+function printPlan(
+  snapshot: ConfigSnapshot,
+  given: ParsedConfigFile,
+  etcdAddresses: readonly IpAddress[],
+): number {
+  const plan = planAgainst(snapshot, given, etcdAddresses);
   printLines(describePlan(plan));
   return plan.effect === 'none' ? EXIT_OK : EXIT_FINDINGS;
 }
@@ -164,13 +187,13 @@ async function findVersion(store: ConfigStore, arg: string): Promise<ParsedConfi
 
 /** Keeps the edited text on errors, so that the operator can correct it. */
 async function edit({ store, options }: Task, snapshot: ConfigSnapshot): Promise<number> {
+  const editor = editorOf(process.env, process.stdin.isTTY, options.yes);
   const folder = await mkdtemp(join(tmpdir(), 'weft-config-'));
   const path = join(folder, 'config.jsonc');
-  const before = snapshot.config?.text ?? EXAMPLE;
+  const before = toReadable(snapshot.config?.text ?? EXAMPLE);
   let isKept = false;
   try {
     await writeFile(path, ended(before));
-    const editor = process.env['VISUAL'] || process.env['EDITOR'] || 'vi';
     const [program = editor, ...args] = editor.split(' ').filter((part) => part !== '');
     const { status, error } = spawnSync(program, [...args, path], { stdio: 'inherit' });
     if (error !== undefined || status !== 0)
@@ -186,4 +209,23 @@ async function edit({ store, options }: Task, snapshot: ConfigSnapshot): Promise
   } finally {
     if (!isKept) await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** @throws UsageError without a terminal to edit or confirm on. */
+export function editorOf(
+  env: Readonly<Record<string, string | undefined>>,
+  isTerminal: boolean,
+  isConfirmed: boolean,
+): string {
+  const chosen = env['VISUAL'] || env['EDITOR'];
+  if (isTerminal || (chosen !== undefined && isConfirmed)) return chosen || 'vi';
+  throw new UsageError(
+    'weft config edit needs a terminal; without one: weft config get >net.jsonc, change it, weft config set net.jsonc --yes',
+  );
+}
+
+/** A document on one line, indented; any other as it is written. */
+export function toReadable(text: string): string {
+  if (text.trim().includes('\n')) return text;
+  return applyEdits(text, format(text, undefined, { insertSpaces: true, tabSize: 2 }));
 }

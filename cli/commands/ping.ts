@@ -8,6 +8,7 @@ import { EXIT_NO_DAEMON } from '../exit-codes.ts';
 import { formatEcho, formatPingedPeer, formatPingedPeers, hasAnswered } from '../format/format-ping.ts';
 import { toPingRequest } from '../args/ping-args.ts';
 import { styleOf } from '../format/style.ts';
+import { PingTally } from '../format/ping-tally.ts';
 import { printData } from '../output.ts';
 
 export const pingCommand = defineCommand({
@@ -53,17 +54,38 @@ is pinged instead of the overlay address. weft peers shows the last result.`,
     const style = styleOf();
     const peers: PingPeerV1[] = [];
     const client = new ControlClient(socketPath(socket));
-    for await (const line of client.follow<PingLineV1>('ping', { method: 'POST', body })) {
-      if (line.kind === 'peer') peers.push(line);
-      if (args.all && !json) continue;
-      printData(line, {
-        json,
-        indent: 0,
-        text: (safe) => (safe.kind === 'echo' ? formatEcho(safe, style) : formatPingedPeer(safe, style)),
-      });
+    const tally = new PingTally();
+    const onInterrupt = (): never => endEarly(args.all ? peers : tally.peers(), args.all);
+    if (!json) process.once('SIGINT', onInterrupt);
+    try {
+      for await (const line of client.follow<PingLineV1>('ping', { method: 'POST', body })) {
+        if (line.kind === 'peer') peers.push(line);
+        else tally.add(line);
+        if (args.all && !json) continue;
+        printData(line, {
+          json,
+          indent: 0,
+          text: (safe) => (safe.kind === 'echo' ? formatEcho(safe, style) : formatPingedPeer(safe, style)),
+        });
+      }
+    } finally {
+      process.off('SIGINT', onInterrupt);
     }
     peers.sort((a, b) => (a.key < b.key ? -1 : 1));
     if (args.all && !json) printData(peers, { json, text: (safe) => formatPingedPeers(safe, style) });
     return peers.every(hasAnswered) ? EXIT_OK : EXIT_FAILURE;
   },
 });
+
+/** Ctrl-C prints what came until then, as ping(8) does. */
+function endEarly(peers: readonly PingPeerV1[], isAll: boolean): never {
+  const style = styleOf();
+  printData(peers, {
+    json: false,
+    text: (safe) =>
+      isAll
+        ? formatPingedPeers(safe, style)
+        : `\n${safe.map((peer) => formatPingedPeer(peer, style)).join('')}`,
+  });
+  process.exit(peers.length > 0 && peers.every(hasAnswered) ? EXIT_OK : EXIT_FAILURE);
+}

@@ -4,7 +4,10 @@ import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
 import { parseSeconds } from '../args/config-args.ts';
 import { checkConfig, type ParsedConfigFile } from '../client/config-source.ts';
 import { writeConfig } from '../client/config-write.ts';
-import { ETCD_OPTIONS, openConfigStore } from '../client/etcd-options.ts';
+import { SOCKET_OPTION } from '../client/control-client.ts';
+import { ETCD_OPTIONS } from '../client/etcd-options.ts';
+import { openConfigStore } from '../client/open-config-store.ts';
+import { kubernetesConfigPath, notInEtcd } from '../client/kubernetes-config.ts';
 import { defineCommand } from '../command.ts';
 import { EXIT_FINDINGS } from '../exit-codes.ts';
 import { oneLine } from '../output.ts';
@@ -22,6 +25,7 @@ export const wireguardCommand = defineCommand({
     reason: { type: 'string', value: 'TEXT', help: 'reason for the history' },
     'no-wait': { type: 'boolean', help: 'do not wait for the hosts' },
     timeout: { type: 'string', value: 'SECONDS', help: 'limit of the wait for the hosts (default: 60)' },
+    socket: SOCKET_OPTION,
     ...ETCD_OPTIONS,
   },
   examples: [['weft wireguard rotate', 'give every host another key']],
@@ -32,8 +36,10 @@ export const wireguardCommand = defineCommand({
       throw new UsageError(
         `weft wireguard needs the verb rotate${verb === undefined ? '' : `, got ${JSON.stringify(verb)}`}`,
       );
+    const path = await kubernetesConfigPath(values);
+    if (path !== undefined) throw notInEtcd('weft wireguard rotate', path);
     const timeoutMs = parseSeconds(values.timeout ?? '60') * 1000;
-    const { store, key, addresses: etcdAddresses } = openConfigStore(values);
+    const { store, key, addresses: etcdAddresses } = await openConfigStore(values);
     try {
       const snapshot = await store.read();
       if (snapshot.config === undefined)

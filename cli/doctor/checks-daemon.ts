@@ -15,7 +15,7 @@ const daemonDown: Check = {
         {
           severity: 'warning',
           title: 'The control socket is for root only, so most checks have no input',
-          evidence: [connectError.message],
+          evidence: [connectError.message, ...unnamedEtcd(facts)],
           impact: 'Checks of leases, peers and kernel state report nothing',
           fix: 'sudo weft doctor',
         },
@@ -25,7 +25,7 @@ const daemonDown: Check = {
       {
         severity: 'error',
         title: isStuck ? 'The daemon of this host does not answer' : 'No daemon runs on this host',
-        evidence: [connectError.message],
+        evidence: [connectError.message, ...unnamedEtcd(facts)],
         impact:
           'Packets follow the last kernel state; changes are not applied, and the lease ends unless it is renewed',
         fix: isStuck ? 'systemctl restart weft' : 'systemctl start weft; journalctl -u weft -n 50',
@@ -33,6 +33,13 @@ const daemonDown: Check = {
     ];
   },
 };
+
+/** Which etcd is checked is known from the daemon at the latest. */
+function unnamedEtcd({ isEtcdNamed }: Facts): readonly string[] {
+  return isEtcdNamed
+    ? []
+    : ['etcd is not checked: no flag, variable or daemon names it; give --etcd-endpoints'];
+}
 
 const daemonReports: Check = {
   id: 'daemon-reports',

@@ -20,6 +20,8 @@ const IMPACT =
   'Packets follow the last kernel state; joins, leaves and config changes are not seen, and the lease ends unless it is renewed';
 
 async function probeEndpoints(facts: Facts): Promise<readonly EndpointProblem[]> {
+  // Flannel's defaults, which do not answer, say nothing about the etcd of this cluster.
+  if (!facts.isEtcdNamed && (await facts.registry) === undefined) return [];
   const all = await Promise.all(facts.etcd.endpoints.map((endpoint) => probeEndpoint(facts.etcd, endpoint)));
   const isConnected = (await facts.status)?.registry.isConnected === true;
   // The daemon does not report its password, so a denied request says nothing about the daemon.

@@ -12,7 +12,8 @@ import { evaluate } from '../../daemon/trace/evaluate.ts';
 import { parseIptablesSave } from '../../daemon/trace/iptables-ruleset.ts';
 import type { Packet } from '../../daemon/trace/packet.ts';
 import type { IpAddress } from '../../lib/address.ts';
-import { findDrops } from './firewall-drops.ts';
+import { acceptsForward } from './checks-firewall.ts';
+import { findDrops } from './firewall/firewall-drops.ts';
 import { describeSkew } from './clock-check.ts';
 import { CHECKS, runChecks } from './run-checks.ts';
 import { Facts } from './facts.ts';
@@ -88,7 +89,7 @@ describe('the port-dropped check of weft doctor finds', () => {
     it(`no fault in ${what}`, () => assert.deepEqual(findDrops(8472, iptables, nft), []));
 });
 
-describe('the forward-drop check of weft doctor accepts', () => {
+describe('the rules of FORWARD accept a packet by', () => {
   const packet: Packet = {
     family: 4,
     protocol: 'tcp',
@@ -116,6 +117,20 @@ describe('the forward-drop check of weft doctor accepts', () => {
     '-m state --state ESTABLISHED -j ACCEPT',
   ])
     it(`nothing like ${rule}`, () => assert.ok(!accepts(rule)));
+});
+
+describe('the forward-drop check of weft doctor accepts', () => {
+  const network = cidr('10.5.0.0/16');
+  for (const rule of ['-j ACCEPT', '-s 10.0.0.0/8 -j ACCEPT', '-d 10.5.0.0/16 -j ACCEPT', '-j FLANNEL-FWD'])
+    it(rule, () => assert.ok(acceptsForward(`-A FORWARD ${rule}`, network)));
+  for (const rule of [
+    '-s 10.6.0.0/16 -j ACCEPT',
+    '-o docker0 -j ACCEPT',
+    '-p tcp -j ACCEPT',
+    '-j DROP',
+    '-m state --state ESTABLISHED -j ACCEPT',
+  ])
+    it(`nothing like ${rule}`, () => assert.ok(!acceptsForward(`-A FORWARD ${rule}`, network)));
 });
 
 describe('the docker-direct check of weft doctor finds', () => {

@@ -16,11 +16,13 @@ import { loadNative } from '../../native/index.ts';
 import type { IpAddress } from '../../lib/address.ts';
 import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
-import { kubernetesOptionsOf } from './kubernetes-options.ts';
+import { kubernetesOptionsOf } from '../client/kubernetes-options.ts';
 
 export interface FactsOptions {
   readonly client: ControlClient;
   readonly etcd: EtcdOptions;
+  /** Whether anything names etcd; default true. Otherwise {@link etcd} is a guess. */
+  readonly isEtcdNamed?: boolean;
   /** Options of the running daemon. */
   readonly options?: OptionsV1 | undefined;
   /** Folder of /proc, /etc and /run; default `/`. */
@@ -45,6 +47,7 @@ const MAX_PROBED_PEERS = 32;
 
 export class Facts {
   readonly etcd: EtcdOptions;
+  readonly isEtcdNamed: boolean;
   readonly options: OptionsV1 | undefined;
   readonly slowApiMs: number;
   readonly to: IpAddress | undefined;
@@ -63,6 +66,7 @@ export class Facts {
     this.#run = facts.run ?? runWithLimits;
     this.#client = client;
     this.etcd = etcd;
+    this.isEtcdNamed = facts.isEtcdNamed ?? true;
     this.options = options;
     this.slowApiMs = slowApiMs;
     this.#root = root;

@@ -1,8 +1,8 @@
 // The report of `weft doctor`, which `weft sysdump` includes.
 import type { IpAddress } from '../../lib/address.ts';
-import type { OptionsV1 } from '../../api/index.ts';
 import type { ControlClient } from '../client/control-client.ts';
-import { etcdOptionsOf } from '../client/etcd-options.ts';
+import type { EtcdFlags } from '../client/etcd-options.ts';
+import { findEtcd } from '../client/etcd-source.ts';
 import type { Check, Finding } from './check.ts';
 import { Facts } from './facts.ts';
 import { CHECKS, listUntested, runChecks } from './run-checks.ts';
@@ -21,7 +21,7 @@ export interface DoctorV1 {
 
 export interface ReportOptions {
   readonly checks?: readonly Check[];
-  readonly etcd?: Parameters<typeof etcdOptionsOf>[0];
+  readonly etcd?: EtcdFlags;
   /** The overlay address whose path is checked; default: an address of each peer. */
   readonly to?: IpAddress | undefined;
 }
@@ -34,8 +34,14 @@ export async function createReport(
   client: ControlClient,
   { checks = CHECKS, etcd = {}, to }: ReportOptions = {},
 ): Promise<DoctorV1> {
-  const options = await client.request<OptionsV1>('options').catch(() => undefined);
-  const facts = new Facts({ client, etcd: etcdOptionsOf(etcd, process.env, options), options, to });
+  const found = await findEtcd(client, etcd);
+  const facts = new Facts({
+    client,
+    etcd: found.etcd,
+    isEtcdNamed: found.isNamed,
+    options: found.daemon,
+    to,
+  });
   try {
     const findings = await runChecks(facts, checks);
     const notTested = await listUntested(facts, checks);

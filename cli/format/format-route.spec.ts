@@ -32,11 +32,27 @@ describe('weft route prints', () => {
   it('an address outside of the overlay', () => {
     assert.equal(
       formatRoute(OUTSIDE_ROUTE, PLAIN),
-      `192.0.2.1  outside of the overlay
+      `192.0.2.1  outside of the overlay: leaves by eth0, without encapsulation
   lease  192.0.2.1  the address lies outside of the overlay network
 `,
     );
   });
+
+  const datapaths = [
+    ['kernel', 'wireguard', "through the kernel's WireGuard"],
+    ['kernel', 'ipip', "through the kernel's IP-in-IP"],
+    ['kernel', 'esp', "through the kernel's IPsec"],
+    ['userspace', 'wireguard', 'through WireGuard in userspace'],
+    ['userspace', 'vxlan', "through weft's own packet path"],
+    ['unencapsulated', undefined, 'leaves by eth0, without encapsulation'],
+    ['none', undefined, 'dropped'],
+  ] as const;
+  for (const [datapath, encapsulation, text] of datapaths)
+    it(`the datapath ${datapath} with ${encapsulation ?? 'no tunnel'}`, () => {
+      const { encapsulation: _vxlan, ...rest } = ROUTE;
+      const route = { ...rest, dev: 'eth0', datapath, ...(encapsulation && { encapsulation }) };
+      assert.ok(formatRoute(route, PLAIN).startsWith(`10.5.100.2  ${text}, packets`));
+    });
 
   it('all routes, one line per subnet', () => {
     assert.equal(

@@ -4,19 +4,40 @@ import { formatSync } from './format-peers.ts';
 import type { Style } from './style.ts';
 import { formatTable } from './table.ts';
 
-const DATAPATHS: Readonly<Record<RouteV1['datapath'], string>> = {
-  kernel: "through the kernel's VXLAN",
-  userspace: "through weft's own packet path",
-  direct: 'by a plain route, without a tunnel',
-  local: 'to a container of this host',
-  none: 'dropped',
+type Encapsulation = NonNullable<RouteV1['encapsulation']>;
+
+const ENCAPSULATIONS: Readonly<Record<Encapsulation, string>> = {
+  vxlan: 'VXLAN',
+  udp: 'IP-in-UDP',
+  wireguard: 'WireGuard',
+  ipip: 'IP-in-IP',
+  esp: 'IPsec',
 };
 
+/** Where the packet goes, as far as this host's tables say. */
+function datapathText({ datapath, dev, encapsulation }: RouteV1): string {
+  const protocol = encapsulation === undefined ? 'tunnel' : ENCAPSULATIONS[encapsulation];
+  switch (datapath) {
+    case 'kernel':
+      return `through the kernel's ${protocol}`;
+    case 'userspace':
+      return encapsulation === 'wireguard'
+        ? 'through WireGuard in userspace'
+        : "through weft's own packet path";
+    case 'direct':
+      return 'by a plain route, without a tunnel';
+    case 'local':
+      return 'to a container of this host';
+    case 'unencapsulated':
+      return `leaves by ${dev}, without encapsulation`;
+    case 'none':
+      return 'dropped';
+  }
+}
+
 /** The owner of an address and the route of a packet there, lookup by lookup. */
-export function formatRoute(
-  { to, lookups, datapath, mtu, overheadBytes, kind }: RouteV1,
-  style: Style,
-): string {
+export function formatRoute(route: RouteV1, style: Style): string {
+  const { to, lookups, datapath, mtu, overheadBytes, kind } = route;
   const rows = lookups.map(({ table, key, entry, problem }) => [
     `  ${table}`,
     key,
@@ -26,8 +47,10 @@ export function formatRoute(
   ]);
   const bytes = mtu === undefined ? '' : `, packets of up to ${mtu} bytes`;
   const overhead = overheadBytes === undefined ? '' : ` (${overheadBytes} more on the underlay)`;
-  const summary = kind === 'outside' ? 'outside of the overlay' : `${DATAPATHS[datapath]}${bytes}${overhead}`;
-  const paint = datapath === 'none' ? style.bad : style.good;
+  const place = kind === 'outside' ? 'outside of the overlay: ' : '';
+  const summary = `${place}${datapathText(route)}${bytes}${overhead}`;
+  const isLost = datapath === 'none' || datapath === 'unencapsulated';
+  const paint = isLost && kind !== 'outside' ? style.bad : style.good;
   return `${style.bold(to)}  ${paint(summary)}\n${formatTable(rows)}`;
 }
 

@@ -1,4 +1,5 @@
-// Colours: only on a terminal without NO_COLOR (no-color.org). They add nothing to the text.
+// Colours: only on a terminal without NO_COLOR (no-color.org), or where FORCE_COLOR asks for them
+// (force-color.org). They add nothing to the text.
 
 export interface Style {
   readonly good: (text: string) => string;
@@ -30,6 +31,8 @@ export function styleOf(
   stream: { readonly isTTY?: boolean } = process.stdout,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Style {
-  const isWanted = stream.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+  const forced = env['FORCE_COLOR'] || undefined;
+  const isUsual = stream.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb';
+  const isWanted = forced === undefined ? isUsual : forced !== '0' && forced !== 'false';
   return isWanted ? COLOURED : PLAIN;
 }

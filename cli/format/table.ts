@@ -26,7 +26,7 @@ export function formatTable(rows: readonly (readonly string[])[], options: Table
 const COLOUR = /\u001b\[[0-9;]*m/g;
 
 /** Width of `text` on a terminal, colours excluded. */
-function widthOf(text: string): number {
+export function widthOf(text: string): number {
   return text.includes('\u001b') ? text.replaceAll(COLOUR, '').length : text.length;
 }
 

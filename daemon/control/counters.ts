@@ -15,7 +15,7 @@ export const countersEndpoint: Endpoint = {
 
 async function countersOf(daemon: NodeView): Promise<CountersV1> {
   const { reconciler, snapshot, registryCache, packetPath, startedMs } = daemon;
-  const counters = await readDeviceCounters();
+  const counters = await readDeviceCounters(packetPath);
   const names = [...(reconciler?.ownership?.devices ?? []), ...(snapshot ? [snapshot.chosen.name] : [])];
   const { user, system } = process.cpuUsage();
   const nowMs = daemon.clock.nowMs();

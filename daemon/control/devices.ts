@@ -18,7 +18,10 @@ export const devicesEndpoint: Endpoint = {
 
 async function devicesOf(daemon: NodeView): Promise<DevicesV1> {
   const { kernel, reconciler, actual } = await readKernelSnapshot(daemon);
-  const [interfaces, counters] = await Promise.all([kernel.readInterfaces(), readDeviceCounters()]);
+  const [interfaces, counters] = await Promise.all([
+    kernel.readInterfaces(),
+    readDeviceCounters(daemon.packetPath),
+  ]);
   const overlay = reconciler.ownership?.devices ?? [];
   const underlay = daemon.snapshot?.chosen.name;
   const roles = [

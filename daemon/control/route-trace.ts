@@ -25,31 +25,61 @@ import type { LookupV1, RouteV1 } from '../../api/index.ts';
 export interface RouteTrace {
   readonly lookups: readonly LookupV1[];
   readonly datapath: RouteV1['datapath'];
+  readonly encapsulation?: RouteV1['encapsulation'];
+  readonly dev?: string;
   readonly mtu?: number;
   readonly overheadBytes?: number;
 }
 
-/** Traces a packet to the overlay address `to`; `owner` is the key of the lease that covers it. */
+/** The lease that covers an address: this host's, a peer's with its key, or none. */
+export interface TracedOwner {
+  readonly kind: RouteV1['kind'];
+  readonly key?: string;
+}
+
+/** Traces a packet to the address `to`, as the kernel's tables are. */
 export async function traceRoute(
   snapshot: KernelSnapshot,
   to: IpAddress,
-  owner: string | undefined,
+  owner: TracedOwner,
 ): Promise<RouteTrace> {
-  const { kernel, actual } = snapshot;
-  const found = await kernel.lookupRoute(to);
-  const desired = desiredRoute(snapshot, to, owner);
+  const found = await snapshot.kernel.lookupRoute(to);
+  const desired = owner.kind === 'peer' ? desiredRoute(snapshot, to, owner.key) : undefined;
   const lookups: LookupV1[] = [routeLookup(to, found, desired)];
   if (found === undefined) return { lookups, datapath: 'none' };
-  const link = actual.objects.get(`link ${found.dev}`);
-  if (link?.kind !== 'link') return traceUntunnelled(snapshot, lookups, found, desired !== undefined);
+  const link = snapshot.actual.objects.get(`link ${found.dev}`);
+  const trace =
+    link?.kind === 'link'
+      ? await traceTunnel({ snapshot, to, found, lookups }, link)
+      : await traceUntunnelled({ snapshot, to, found, lookups }, owner, desired);
+  return { ...trace, dev: found.dev };
+}
+
+type ActualLink = Extract<ActualObject, { readonly kind: 'link' }>;
+
+/** What is known once the kernel has answered the first lookup. */
+interface Traced {
+  readonly snapshot: KernelSnapshot;
+  readonly to: IpAddress;
+  readonly found: RouteLookup;
+  readonly lookups: readonly LookupV1[];
+}
+
+async function traceTunnel({ snapshot, to, found, lookups }: Traced, link: ActualLink): Promise<RouteTrace> {
   const tunnel = lookupIn(snapshot, to, link, found);
-  lookups.push(...tunnel.lookups);
+  const all = [...lookups, ...tunnel.lookups];
+  const encapsulation = encapsulationOf(link);
   const overheadBytes = overheadOf(link, tunnel.remote);
   const isInUserspace = link.type === 'tun' || (link.type === 'wireguard' && link.isInUserspace === true);
   const datapath = isInUserspace ? 'userspace' : 'kernel';
-  if (tunnel.remote === undefined) return { lookups, datapath: 'none', overheadBytes };
+  if (tunnel.remote === undefined) return { lookups: all, datapath: 'none', overheadBytes };
   const underlay = await underlayLookup(snapshot, tunnel.remote, link, overheadBytes);
-  return { lookups: [...lookups, underlay.lookup], datapath, mtu: underlay.mtu, overheadBytes };
+  return { lookups: [...all, underlay.lookup], datapath, encapsulation, mtu: underlay.mtu, overheadBytes };
+}
+
+function encapsulationOf(link: LinkObject): NonNullable<RouteV1['encapsulation']> {
+  if (link.type === 'tun') return link.encapsulation;
+  return link.type === 'fou' ? 'udp' : link.type;
 }
 
 type Route = Extract<KernelObject, { readonly kind: 'route' }>;
@@ -70,26 +100,56 @@ function routeLookup(to: IpAddress, found: RouteLookup | undefined, desired: Rou
   const expected = desired === undefined ? '' : `; desired: ${renderObject(desired)}`;
   if (found === undefined) return { ...base, problem: `unreachable${expected}` };
   const entry = renderLookup(to, found);
-  const isDesired = desired === undefined || (found.dev === desired.dev && hasGateway(found, desired));
+  const isDesired = desired === undefined || isRouteOf(found, desired);
   return isDesired ? { ...base, entry } : { ...base, entry, problem: `not the desired route${expected}` };
 }
 
-function hasGateway({ gateway }: RouteLookup, desired: Route): boolean {
-  return gateway === undefined || gateway === desired.gateway;
+function isRouteOf({ dev, gateway }: RouteLookup, desired: Route): boolean {
+  return dev === desired.dev && (gateway === undefined || gateway === desired.gateway);
 }
 
 function renderLookup(to: IpAddress, { dev, gateway, source }: RouteLookup): string {
   return `${to}${gateway === undefined ? '' : ` via ${gateway}`} dev ${dev}${source === undefined ? '' : ` src ${source}`}`;
 }
 
+/** A packet that no overlay device takes: the kernel's route decides where it goes, desired or not. */
 async function traceUntunnelled(
-  { kernel }: KernelSnapshot,
-  lookups: LookupV1[],
-  found: RouteLookup,
-  isPeer: boolean,
+  { snapshot, to, found, lookups }: Traced,
+  { kind, key }: TracedOwner,
+  desired: Route | undefined,
 ): Promise<RouteTrace> {
-  const device = (await kernel.readInterfaces()).find(({ name }) => name === found.dev);
-  return { lookups, datapath: isPeer ? 'direct' : 'local', ...(device && { mtu: device.mtu }) };
+  const device = (await snapshot.kernel.readInterfaces()).find(({ name }) => name === found.dev);
+  const mtu = device && { mtu: device.mtu };
+  if (kind === 'peer') {
+    const policy = policyTo(snapshot, to, key);
+    if (policy !== undefined) return { ...policyTrace(lookups, policy), ...mtu };
+    // Some backends leave routes to the network or to the operator.
+    const isDesired = desired === undefined || isRouteOf(found, desired);
+    return { lookups, datapath: isDesired ? 'direct' : 'unencapsulated', ...mtu };
+  }
+  const isLocal = kind === 'own' && found.gateway === undefined;
+  return { lookups, datapath: isLocal ? 'local' : 'unencapsulated', ...mtu };
+}
+
+/** IPsec has no device: a policy takes packets of containers off any route. */
+function policyTo({ actual, reconciler }: KernelSnapshot, to: IpAddress, key = ''): LookupV1 | undefined {
+  for (const [name, object] of reconciler.objectsOf(key))
+    if (object.kind === 'policy' && object.direction === 'out' && contains(object.destination, to)) {
+      const found = actual.objects.get(name);
+      const base = { table: 'policy', key: to } as const;
+      return found === undefined
+        ? { ...base, problem: `no policy: packets leave unencrypted; desired: ${renderObject(object)}` }
+        : { ...base, ...compare(reconciler, name, found) };
+    }
+  return undefined;
+}
+
+function policyTrace(lookups: readonly LookupV1[], policy: LookupV1): RouteTrace {
+  const isFound = policy.entry !== undefined;
+  return {
+    lookups: [...lookups, policy],
+    ...(isFound ? { datapath: 'kernel', encapsulation: 'esp' } : { datapath: 'unencapsulated' }),
+  };
 }
 
 interface TunnelEnd {
@@ -106,7 +166,9 @@ function lookupIn(
 ): TunnelEnd {
   if (link.type === 'tun') return tunnelLookup(snapshot, to, link.name);
   if (link.type === 'wireguard') return wireguardLookup(snapshot, to, link.name);
-  return neighbourLookups(snapshot, link.name, gateway ?? to);
+  if (link.type === 'vxlan') return neighbourLookups(snapshot, link.name, gateway ?? to);
+  // These devices have no neighbours: the gateway of the route is the peer's underlay address.
+  return gateway === undefined ? { lookups: [] } : { lookups: [], remote: gateway };
 }
 
 function wireguardLookup({ actual, reconciler }: KernelSnapshot, to: IpAddress, dev: string): TunnelEnd {

@@ -4,8 +4,8 @@ import { contains, familyOf, parseIp, type Cidr, type IpAddress } from '../../li
 import type { LeaseSubnets } from '../../allocator/lease.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
-import { readKernelSnapshot, type KernelSnapshot } from './kernel-snapshot.ts';
-import { traceRoute, type RouteTrace } from './route-trace.ts';
+import { readKernelSnapshot } from './kernel-snapshot.ts';
+import { traceRoute } from './route-trace.ts';
 import { CONTROL_VERSION } from '../../api/index.ts';
 import type { LookupV1, RouteV1 } from '../../api/index.ts';
 import { wallTime } from '../../lib/wall-time.ts';
@@ -27,7 +27,7 @@ async function routeTo(daemon: NodeView, text: string): Promise<RouteV1> {
     );
   const snapshot = await readKernelSnapshot(daemon);
   const owner = ownerOf(daemon, to);
-  const trace = await traceTo(snapshot, to, owner);
+  const trace = await traceRoute(snapshot, to, owner);
   const lookups = [leaseLookup(to, owner), ...trace.lookups];
   const { kind, key, subnet, publicIp } = owner;
   return {
@@ -38,21 +38,12 @@ async function routeTo(daemon: NodeView, text: string): Promise<RouteV1> {
     ...(key !== undefined && subnet && { owner: { key, subnet, ...(publicIp && { publicIp }) } }),
     lookups,
     datapath: trace.datapath,
+    ...(trace.encapsulation !== undefined && { encapsulation: trace.encapsulation }),
+    ...(trace.dev !== undefined && { dev: trace.dev }),
     ...(trace.mtu !== undefined && { mtu: trace.mtu }),
     ...(trace.overheadBytes !== undefined && { overheadBytes: trace.overheadBytes }),
     isWhole: lookups.every(({ problem }) => problem === undefined),
   };
-}
-
-async function traceTo(
-  snapshot: KernelSnapshot,
-  to: IpAddress,
-  { kind, key }: AddressOwner,
-): Promise<RouteTrace> {
-  if (kind === 'outside') return { lookups: [], datapath: 'none' };
-  const trace = await traceRoute(snapshot, to, key);
-  // Whatever route the kernel has, no host of the overlay accepts the packet.
-  return kind === 'unleased' ? { lookups: trace.lookups, datapath: 'none' } : trace;
 }
 
 interface AddressOwner {

@@ -117,7 +117,7 @@ export class EventPublisher {
         level: 'info',
         code: 'config-applied',
         message: 'Applied the network config',
-        fields: { revision },
+        fields: { revision, ...(status.changes?.length && { changes: status.changes }) },
       });
     if (rejected !== undefined && before?.rejected?.revision !== rejected.revision)
       this.#publish({

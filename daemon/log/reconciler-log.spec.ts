@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import type { ReconcilerEvent } from '../reconciler/events.ts';
-import { describeReconcilerEvent } from './reconciler-log.ts';
+import { createLogger } from './log.ts';
+import { createLogRateLimit } from './log-rate-limit.ts';
+import { describeReconcilerEvent, logReconcilerEvent } from './reconciler-log.ts';
 
 const ERROR = { object: 'route 10.5.2.0/24', errno: 'EPERM', message: 'EPERM: not permitted' } as const;
 const cases: readonly [ReconcilerEvent, topic: string, level: string, code: string][] = [
@@ -36,4 +38,39 @@ describe('the description of a reconciler event', () => {
       assert.deepEqual([topic, level, code], expected);
       assert.deepEqual(fields, rest);
     });
+});
+
+describe('the log of drift', () => {
+  let lines: string[] = [];
+  let nowMs = 0;
+  let limit = createLogRateLimit();
+  beforeEach(() => {
+    lines = [];
+    nowMs = 0;
+    limit = createLogRateLimit({ nowMs: () => nowMs });
+  });
+  const log = createLogger({ write: (line) => void lines.push(line) });
+  const drift = (...objects: readonly ReconcilerEvent[]): void =>
+    objects.forEach((event) => logReconcilerEvent(log, limit, event));
+  const of = (object: string): ReconcilerEvent => ({
+    kind: 'drift-detected',
+    count: 1,
+    objects: [object as `route ${string}`],
+  });
+
+  it('has a line for each object, once a minute', () => {
+    drift(of('route 10.5.2.0/24'), of('route 10.5.2.0/24'), of('link flannel.1'), of('link flannel.1'));
+    assert.equal(lines.length, 2);
+    assert.match(lines[1]!, /link flannel\.1/);
+    nowMs = 60_001;
+    drift(of('route 10.5.2.0/24'));
+    assert.equal(lines.length, 3);
+  });
+
+  it('is bounded, but for devices', () => {
+    for (let index = 0; index < 50; index++) drift(of(`route 10.5.${index}.0/24`));
+    assert.equal(lines.length, 10);
+    drift(of('link flannel.1'));
+    assert.equal(lines.length, 11);
+  });
 });

@@ -127,10 +127,24 @@ export function describeReconcilerEvent({ kind, ...fields }: ReconcilerEvent): D
  */
 const MINOR_SETTING = /^sysctl net\/ipv6\/conf\/flannel[^/]*\/accept_ra$/;
 
+/** Lines a minute about objects, whichever they are; devices have their own. */
+const MAX_OBJECT_LINES = 10;
+
 /** Prints one line for an event, at most one a minute for the same object or peer. */
 export function logReconcilerEvent(log: Logger, limit: LogRateLimit, event: ReconcilerEvent): void {
   const { code, level, message, fields } = describeReconcilerEvent(event);
-  const suppressed = limit.take(JSON.stringify([code, fields['peer'], fields['object']]));
+  const suppressed =
+    'objects' in event
+      ? takeObjects(limit, code, event.objects)
+      : limit.take(JSON.stringify([code, fields['peer'], fields['object']]));
   if (suppressed === undefined) return;
   log[level](message, suppressed > 0 ? { ...fields, suppressed } : fields);
+}
+
+/** A line passes for an object that had none within the minute: a route does not hide a device. */
+function takeObjects(limit: LogRateLimit, code: EventCode, objects: readonly string[]): number | undefined {
+  const fresh = objects.filter((object) => limit.take(JSON.stringify([code, object])) !== undefined);
+  const total = limit.take(code, MAX_OBJECT_LINES);
+  if (fresh.some((object) => object.startsWith('link '))) return total ?? 0;
+  return fresh.length === 0 ? undefined : total;
 }

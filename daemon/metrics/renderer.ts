@@ -24,7 +24,9 @@ export function createMetricsRenderer(
 
 async function collect(daemon: NodeView, socketDrops: ScrapeContext['socketDrops']): Promise<ScrapeContext> {
   // Without /proc the device counters are missing; the other metrics remain.
-  const devices = await readDeviceCounters().catch(() => new Map<string, DeviceCountersV1>());
+  const devices = await readDeviceCounters(daemon.packetPath).catch(
+    () => new Map<string, DeviceCountersV1>(),
+  );
   return { daemon, status: statusOf(daemon), devices, socketDrops, nowMs: daemon.clock.nowMs() };
 }
 

@@ -21,9 +21,10 @@ import type { LivenessView } from '../probe/liveness.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { ChangeHook } from '../subnet-file/change-hook.ts';
+import { silentHandshakes } from '../view/wireguard-view.ts';
 import type { ConfigWatcher } from './config-watcher.ts';
 import type { OverlayNode } from './overlay-node.ts';
-import type { ReadinessParts } from './readiness.ts';
+import { isAtRest, type ReadinessParts } from './readiness.ts';
 
 export interface InitialComponents {
   readonly options: DaemonOptions;
@@ -49,6 +50,10 @@ export class Components implements ControlledNode {
   readonly hook: ChangeHook | undefined;
   /** What the daemon waits for while parts are missing. */
   phase = 'starting';
+  /** Whether this host has carried traffic since the daemon started. */
+  hasBeenReady = false;
+  /** When a change was first seen at work; unset at rest. */
+  #unsettledSinceMs: number | undefined;
   /** The public IP that another host publishes, too, as this host has or had it. */
   contestedPublicIp: string | undefined;
   registry: AnyRegistry | undefined;
@@ -106,6 +111,14 @@ export class Components implements ControlledNode {
   }
 
   get readiness(): ReadinessParts {
+    const parts = this.#readinessParts;
+    if (!this.hasBeenReady) return parts;
+    const nowMs = this.clock.nowMs();
+    this.#unsettledSinceMs = isAtRest(parts) ? undefined : (this.#unsettledSinceMs ?? nowMs);
+    return { ...parts, unsettledMs: nowMs - (this.#unsettledSinceMs ?? nowMs) };
+  }
+
+  get #readinessParts(): ReadinessParts {
     const { leaseManager, liveness, reconciler, subnetClash, subnetFile, error, missingIpv6, wireguard } =
       this.node ?? {};
     return {
@@ -115,7 +128,7 @@ export class Components implements ControlledNode {
       subnetClash,
       conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
-      silentPeers: wireguard?.silent ?? 0,
+      silentPeers: wireguard === undefined || wireguard.silent === 0 ? 0 : silentHandshakes(this),
       livenessProblems: liveness?.problems() ?? [],
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),

@@ -42,6 +42,8 @@ describe('the watcher of the network config', () => {
       clock,
       revision: registryCache.config!.modRevision,
       apply: (config) => apply(config),
+      changesOf: ({ backend }) =>
+        backend.type === 'vxlan' && backend.vni > 2 ? [`Backend.VNI: 1 -> ${backend.vni}`] : [],
       onChange: () => changes++,
     });
     watcher.start();
@@ -70,6 +72,10 @@ describe('the watcher of the network config', () => {
     assert.deepEqual(applied, [2]);
     assert.deepEqual(watcher.status, { revision: store.revision, counts: { applied: 2, rejected: 0 } });
     assert.equal(changes, 1);
+    assert.match(lines.at(-1)!, /Network config in force revision=3 changes=none/);
+    await put(vxlan(3));
+    assert.deepEqual(watcher.status.changes, ['Backend.VNI: 1 -> 3']);
+    assert.match(lines.at(-1)!, /Network config in force revision=4 changes="?\[?"?Backend\.VNI: 1 -> 3/);
   });
 
   for (const [name, text, reason] of [

@@ -28,6 +28,8 @@ export interface ConfigStatus {
   readonly revision: Revision;
   /** The newest document, if it is not the one in force. */
   readonly rejected?: { readonly revision: Revision; readonly reason: string };
+  /** What the last document that came into force changed; unset before the first change. */
+  readonly changes?: readonly string[];
   /** Documents that came into force, and documents that were rejected, since the start. */
   readonly counts: { readonly applied: number; readonly rejected: number };
 }
@@ -38,6 +40,8 @@ export interface ConfigWatcherOptions {
   /** Revision of the document that is in force already. */
   readonly revision: Revision;
   readonly apply: ApplyConfig;
+  /** What a config changes in the one in force, one line each. */
+  readonly changesOf?: (config: NetworkConfig) => readonly string[];
   /** Called when {@link ConfigWatcher.status} changed. */
   readonly onChange: () => void;
 }
@@ -92,13 +96,14 @@ export class ConfigWatcher {
   }
 
   async #step(): Promise<boolean> {
-    const { apply, source } = this.#options;
+    const { apply, changesOf, source } = this.#options;
     this.#retryAtMs = Infinity;
     if (source.registryCache.config?.modRevision === this.#status.revision) {
       this.#restore();
       return false;
     }
     const result = readConfig(source);
+    const changes = result.ok ? (changesOf?.(result.config) ?? []) : [];
     // A kernel that cannot be read now may be readable soon.
     const rejection = result.ok
       ? await apply(result.config, result.revision).catch((error: Error): ConfigRejection => ({
@@ -107,20 +112,24 @@ export class ConfigWatcher {
         }))
       : { reason: result.reason, isRetryable: false };
     if (this.#isStopped) return false;
-    if (rejection === undefined) this.#accept(result.revision);
+    if (rejection === undefined) this.#accept(result.revision, changes);
     else this.#reject(result.revision, rejection);
     return false;
   }
 
   /** The document in force is back at its key. */
   #restore(): void {
-    if (this.#status.rejected !== undefined) this.#accept(this.#status.revision);
+    if (this.#status.rejected !== undefined) this.#accept(this.#status.revision, []);
   }
 
-  #accept(revision: Revision): void {
+  #accept(revision: Revision, changes: readonly string[]): void {
     const { applied, rejected } = this.#status.counts;
-    this.#status = { revision, counts: { applied: applied + 1, rejected } };
-    this.#options.source.log.info('Network config in force', { revision });
+    const counts = { applied: applied + 1, rejected };
+    this.#status = { revision, ...(changes.length > 0 && { changes }), counts };
+    this.#options.source.log.info('Network config in force', {
+      revision,
+      changes: changes.length === 0 ? 'none' : changes,
+    });
     this.#options.onChange();
   }
 

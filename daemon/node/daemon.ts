@@ -28,6 +28,7 @@ import { createMetricsRenderer } from '../metrics/renderer.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { ChangeHook } from '../subnet-file/change-hook.ts';
 import { readSubnetFile } from '../subnet-file/subnet-file.ts';
+import { configChanges } from '../overlay/config-change.ts';
 import { AdoptedDevices } from './adopted-devices.ts';
 import { Components } from './components.ts';
 import { ConfigWatcher } from './config-watcher.ts';
@@ -303,6 +304,7 @@ export class Daemon {
       clock,
       revision,
       apply: (document, rev) => rotation.apply(overrideUserspace(document, options), rev),
+      changesOf: (document) => configChanges(this.#parts.config, overrideUserspace(document, options)),
       onChange: () => this.#progress.update(),
     });
     this.#parts.configWatcher.start();

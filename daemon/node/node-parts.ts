@@ -31,7 +31,8 @@ import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { factsOf, identityOf, type NodeState } from './node-state.ts';
 
 /** What the node needs of subnet.env. */
-export type NodeSubnetFile = Pick<SubnetFileWriter, 'write' | 'stop' | 'remove' | 'problem'>;
+export type NodeSubnetFile = Pick<SubnetFileWriter, 'write' | 'stop' | 'remove' | 'problem'> &
+  Partial<Pick<SubnetFileWriter, 'isPending'>>;
 
 export interface OverlayNodeOptions extends PreparedHost {
   readonly options: DaemonOptions;

@@ -11,7 +11,7 @@ import { NodeCondition } from './publish/node-condition.ts';
 import { NodeEvents } from './publish/node-events.ts';
 import type { IpAddress } from '../../lib/address.ts';
 import { logLeaseEvent } from '../log/lease-log.ts';
-import { readinessOf, statusLine } from './readiness.ts';
+import { isAtRest, readinessOf, SETTLE_MS, statusLine } from './readiness.ts';
 import type { SdNotify } from './sd-notify.ts';
 import { nodeStatus, StatusPublisher } from './publish/status-publisher.ts';
 
@@ -35,6 +35,7 @@ export class ProgressReporter {
   #boot: string | undefined;
   #hasBeenReady = false;
   #isStopped = false;
+  #settleTimer: NodeJS.Timeout | undefined;
 
   constructor(deps: ProgressReporterDeps) {
     this.#deps = deps;
@@ -105,13 +106,16 @@ export class ProgressReporter {
   /** Something that readiness or status depend on changed. */
   update(): void {
     const { components, gcMode, notify, publisher } = this.#deps;
-    const { configWatcher, log, readiness: parts } = components;
+    const { configWatcher, log } = components;
+    const { readiness: parts } = components;
+    if (parts.unsettledMs !== undefined && !isAtRest(parts)) this.#checkLater();
     const line = statusLine(parts);
     const readiness = readinessOf(parts);
     publisher.health(readiness);
     if (configWatcher) publisher.config(configWatcher.status);
     if (!this.#hasBeenReady && readiness.isReady) {
       this.#hasBeenReady = true;
+      components.hasBeenReady = true;
       gcMode.end();
       log.info('Ready', { status: line });
       notify.ready(line);
@@ -119,6 +123,15 @@ export class ProgressReporter {
     if (readiness.isReady) this.#condition?.setReady(`weft: ${line}`);
     else if (parts.leaseManager?.state === 'lost') this.#condition?.forget();
     this.#publishStatus();
+  }
+
+  /** A change that does not end makes this host not ready, without another event. */
+  #checkLater(): void {
+    if (this.#settleTimer !== undefined) return;
+    this.#settleTimer = setTimeout(() => {
+      this.#settleTimer = undefined;
+      if (!this.#isStopped) this.update();
+    }, SETTLE_MS).unref();
   }
 
   /**

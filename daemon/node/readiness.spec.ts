@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { OwnLease } from '../../allocator/lease/lease-events.ts';
 import { subnets } from '../../backends/fixture.ts';
-import { readinessOf, statusLine, type ReadinessParts } from './readiness.ts';
+import { isAtRest, readinessOf, SETTLE_MS, statusLine, type ReadinessParts } from './readiness.ts';
 import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
 import type { StatusSummary } from '../reconciler/status/status.ts';
 
@@ -139,4 +139,29 @@ describe('status line', () => {
     [parts({ leaseManager: { own: both } }), '10.5.72.0/24, fd00:0:0:1::/64, 9 peers programmed'],
   ];
   for (const [state, text] of cases) it(text, () => assert.equal(statusLine(state), text));
+});
+
+describe('a change at work', () => {
+  const pending = parts({ summary: { pending: 2, host: { state: 'pending' } } });
+  const unwritten = { ...parts({ fileProblem: 'subnet.env is not written yet' }) };
+  const writing = { ...unwritten, subnetFile: { ...unwritten.subnetFile!, isPending: true } };
+
+  it('leaves a host ready that was, for a moment', () => {
+    for (const each of [pending, writing]) {
+      assert.equal(isAtRest(each), false);
+      assert.equal(readinessOf(each).isReady, false);
+      assert.deepEqual(readinessOf({ ...each, unsettledMs: 0 }), { isReady: true, reasons: [] });
+      assert.equal(readinessOf({ ...each, unsettledMs: SETTLE_MS }).isReady, false);
+    }
+    assert.equal(isAtRest(parts()), true);
+  });
+
+  it('hides neither a lost lease, nor an error, nor a file that cannot be written', () => {
+    for (const changes of [
+      { leaseManager: { isHeld: false, state: 'lost' } as const },
+      { summary: { host: { state: 'error', reason: 'EPERM' } } as const },
+      { fileProblem: 'no space' },
+    ])
+      assert.equal(readinessOf({ ...parts(changes), unsettledMs: 0 }).isReady, false);
+  });
 });

@@ -25,8 +25,13 @@ export interface ReadinessParts {
     Partial<Pick<RegistryCache, 'lastError' | 'lastKnownAt'>>;
   readonly reconciler?: Pick<Reconciler, 'summary'>;
   readonly config?: ConfigStatus;
-  readonly subnetFile?: Pick<SubnetFileWriter, 'problem'>;
-  /** Peers that answer no WireGuard handshake. Absent means none. */
+  readonly subnetFile?: Pick<SubnetFileWriter, 'problem'> & Partial<Pick<SubnetFileWriter, 'isPending'>>;
+  /**
+   * How long the host has been at work on a change since it was ready and at rest; unset if it never
+   * was. Traffic flows as before meanwhile.
+   */
+  readonly unsettledMs?: number | undefined;
+  /** Peers that answer no WireGuard handshake, and of which liveness reports nothing. Absent means none. */
   readonly silentPeers?: number;
   /** One line each about peers that do not answer. */
   readonly livenessProblems?: readonly string[];
@@ -34,23 +39,49 @@ export interface ReadinessParts {
   readonly conflistProblem?: string | undefined;
 }
 
+/** How long a change may take before the host counts as not ready: a device and its file take some 30 ms. */
+export const SETTLE_MS = 2000;
+
 /** All blockers, and the notes that do not affect readiness. */
 export function readinessOf(parts: ReadinessParts): Readiness {
+  const { blockers, transient, notes } = collect(parts);
+  const isSettling = parts.unsettledMs !== undefined && parts.unsettledMs < SETTLE_MS;
+  const all = isSettling ? blockers : [...blockers, ...transient];
+  return { isReady: all.length === 0, reasons: [...all, ...notes] };
+}
+
+/** Whether nothing is being changed. */
+export function isAtRest(parts: ReadinessParts): boolean {
+  return collect(parts).transient.length === 0;
+}
+
+interface Reasons {
+  readonly blockers: readonly string[];
+  /** Blockers that each change of the config, the host or the peers brings about for a moment. */
+  readonly transient: readonly string[];
+  readonly notes: readonly string[];
+}
+
+function collect(parts: ReadinessParts): Reasons {
   const { phase, error, leaseManager, reconciler, subnetFile, registryCache } = parts;
   const cause =
     registryCache?.isConnected === false && registryCache.lastError
       ? `: ${registryCache.lastError.message}`
       : '';
-  if (!leaseManager || !reconciler || !subnetFile) return { isReady: false, reasons: [`${phase}${cause}`] };
+  if (!leaseManager || !reconciler || !subnetFile)
+    return { blockers: [`${phase}${cause}`], transient: [], notes: [] };
   const blockers: string[] = error === undefined ? [] : [error];
+  const transient: string[] = [];
   if (!leaseManager.isHeld) blockers.push(leaseError(leaseManager));
-  if (subnetFile.problem !== undefined) blockers.push(subnetFile.problem);
+  if (subnetFile.problem !== undefined)
+    (subnetFile.isPending === true ? transient : blockers).push(subnetFile.problem);
   const { host, pending, errors, peers, readError, isComplete } = reconciler.summary();
   // Orphans stay while peers may exist that are not known.
   if (!isComplete && registryCache?.lastKnownAt === undefined)
     blockers.push('the kernel is not programmed yet');
-  if (host.state !== 'in-sync') blockers.push(`own device: ${host.reason ?? host.state}`);
-  if (pending > 0) blockers.push(`${pending} of ${peers} peers are not in the kernel yet`);
+  if (host.state !== 'in-sync')
+    (host.state === 'pending' ? transient : blockers).push(`own device: ${host.reason ?? host.state}`);
+  if (pending > 0) transient.push(`${pending} of ${peers} peers are not in the kernel yet`);
   if (readError !== undefined) blockers.push(readError);
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
@@ -65,14 +96,14 @@ export function readinessOf(parts: ReadinessParts): Readiness {
     notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (parts.conflistProblem !== undefined) notes.push(parts.conflistProblem);
   if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
+  notes.push(...(parts.livenessProblems ?? []));
   if (parts.silentPeers !== undefined && parts.silentPeers > 0)
     notes.push(`${parts.silentPeers} of ${peers} peers answer no WireGuard handshake: see weft peers`);
-  notes.push(...(parts.livenessProblems ?? []));
   if (registryCache?.isConnected === false)
     notes.push(`the registry is not reachable${cause}; the peers known last${sinceOf(parts)} are in force`);
   else if (leaseManager.isHeld && leaseManager.lastError !== undefined)
     notes.push(`a write to the registry failed and is tried again: ${leaseManager.lastError.message}`);
-  return { isReady: blockers.length === 0, reasons: [...blockers, ...notes] };
+  return { blockers, transient, notes };
 }
 
 /** Peers that an earlier process knew may be old. */

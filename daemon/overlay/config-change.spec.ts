@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { BackendConfig, NetworkConfig } from '../../allocator/config/config.ts';
-import type { Ipv4Cidr } from '../../lib/address.ts';
+import type { Ipv4, Ipv4Cidr } from '../../lib/address.ts';
 import { ip4, UDP, VXLAN, vxlanPeer, network } from '../../backends/fixture.ts';
 import { overlapsOf, planConfigChange, type ConfigEffect } from './config-change.ts';
 
@@ -23,7 +23,9 @@ describe('a network around addresses of hosts and etcd', () => {
   };
 
   it('is a consequence of its change, with the addresses', () => {
-    const { consequences } = planConfigChange(before, around('10.8.0.0/14'), leases, [ip4('10.9.0.99')]);
+    const { consequences } = planConfigChange(before, around('10.8.0.0/14'), leases, {
+      etcdAddresses: [ip4('10.9.0.99')],
+    });
     assert.match(
       consequences.at(-1)!,
       /^the network 10\.8\.0\.0\/14 contains .*: 10\.9\.0\.99 \(an address of etcd\), 10\.9\.0\.2 \(the public address of 10\.5\.2\.0-24\), 10\.9\.0\.3 .*choose a network apart/,
@@ -31,7 +33,9 @@ describe('a network around addresses of hosts and etcd', () => {
   });
 
   it('is none elsewhere', () => {
-    const { consequences } = planConfigChange(before, around('10.96.0.0/12'), [], [ip4('10.9.0.99')]);
+    const { consequences } = planConfigChange(before, around('10.96.0.0/12'), [], {
+      etcdAddresses: [ip4('10.9.0.99')],
+    });
     assert.doesNotMatch(consequences.join(), /contains addresses/);
   });
 
@@ -162,6 +166,51 @@ describe('plan of a config change', () => {
         /port 9000, one by one and each opens .* packets of 0\.1 to 0\.2 s are lost$/,
       );
     });
+
+  it('lists no bound of a network that follows from it', () => {
+    const { ipv4, ...rest } = before;
+    const range = { network: '10.6.0.0/16' as Ipv4Cidr, min: '10.6.1.0' as Ipv4, max: '10.6.255.0' as Ipv4 };
+    const moved = { ...rest, ipv4: { ...ipv4!, ...range } };
+    assert.deepEqual(planConfigChange(before, moved, []).changes, ['Network: 10.5.0.0/16 -> 10.6.0.0/16']);
+    assert.deepEqual(planConfigChange(undefined, before, []).changes, [
+      'Network: unset -> 10.5.0.0/16',
+      'Backend.Type: unset -> vxlan',
+    ]);
+    const chosen = { ...rest, ipv4: { ...ipv4!, min: '10.5.9.0' as Ipv4 } };
+    assert.deepEqual(planConfigChange(before, chosen, []).changes, [`SubnetMin: ${ipv4!.min} -> 10.5.9.0`]);
+  });
+
+  it('has one answer to whether packets are lost', () => {
+    const both = withBackend({ ...VXLAN, gbp: true, txChecksumOffload: 'off' });
+    const { consequences } = planConfigChange(before, both, []);
+    assert.deepEqual(consequences, [
+      'the device of every host is re-created: packets of some milliseconds are lost',
+      'every host computes checksums itself, and sends large TCP packets in pieces: slower, right everywhere',
+    ]);
+    const other = planConfigChange(before, withBackend({ ...VXLAN, vni: 2, mtu: 1400 }), [], {
+      underlayMtus: [1500],
+    });
+    assert.doesNotMatch(other.consequences.join('\n'), /without packet loss/);
+    assert.match(other.consequences.join('\n'), /are dropped with an ICMP error/);
+  });
+
+  it('says from what to what the MTU of containers goes, and what to do', () => {
+    const on = (underlayMtus: readonly number[]) =>
+      planConfigChange(before, withBackend({ ...VXLAN, mtu: 1400 }), [], { underlayMtus }).consequences;
+    assert.deepEqual(on([1500, 1500]), [
+      'the MTU of containers shrinks from 1450 to 1350: those that run keep 1450, and their packets above 1350 bytes are ' +
+        'dropped with an ICMP error until they are started again, or ip link set eth0 mtu 1350 in each',
+    ]);
+    assert.deepEqual(on([1500, 9000]).length, 2);
+    assert.deepEqual(on([1300]), []);
+    const { consequences } = planConfigChange(before, withBackend({ type: 'host-gw' }), [], {
+      underlayMtus: [1500],
+    });
+    assert.equal(
+      consequences.at(-1),
+      'the MTU of containers grows from 1450 to 1500; those that run keep 1450 until they are started again',
+    );
+  });
 
   it('names a larger MTU as one', () => {
     const from = withBackend({ ...VXLAN, mtu: 1300 });

@@ -7,7 +7,7 @@ import type { Logger } from '../log/log.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import { EchoSweeper } from './echo-sweeper.ts';
 import { livenessProblems } from './liveness-problems.ts';
-import { LivenessProber } from './liveness-prober.ts';
+import { LivenessProber, type LivenessProberOptions } from './liveness-prober.ts';
 import type { Liveness, LivenessCounts } from './liveness-state.ts';
 import { targetsOf, type PeerTargets } from './peer-targets.ts';
 
@@ -21,6 +21,8 @@ export interface PeerLivenessOptions {
   readonly backend: () => BackendType;
   readonly peers: () => LeaseKeeper['peers'];
   readonly reconciler: Pick<Reconciler, 'peerStatus'>;
+  /** Default: echoes of this host. */
+  readonly sweeps?: LivenessProberOptions['sweeps'];
   /** The state of a peer changed; not for a first answer. */
   readonly onChange: (key: string, liveness: Liveness) => void;
 }
@@ -51,9 +53,10 @@ export class PeerLiveness implements LivenessView {
       clock,
       intervalMs: native === undefined ? 0 : intervalMs,
       targets: () => (this.#targets ??= this.#readTargets()),
-      sweeps: { round: round.sweep.bind(round), retry: retry.sweep.bind(retry) },
+      sweeps: options.sweeps ?? { round: round.sweep.bind(round), retry: retry.sweep.bind(retry) },
       onChange: (key, liveness, before) => {
-        if (before !== undefined || liveness.state !== 'reachable') options.onChange(key, liveness);
+        const isChanged = before !== undefined || liveness.state !== 'reachable';
+        if (isChanged && this.of(key) !== undefined) options.onChange(key, liveness);
       },
       onError: ({ message }) => log.warn('Peers cannot be probed from this host', { error: message }),
     });
@@ -73,23 +76,21 @@ export class PeerLiveness implements LivenessView {
     this.#targets = undefined;
   }
 
+  /** A reservation that never answered may have no host yet: it is unknown, everywhere. */
   of(key: string): Liveness | undefined {
-    return this.#prober.get(key);
+    const found = this.#prober.get(key);
+    const peer = this.#options.peers().get(key);
+    const isAbsent = peer === undefined || (peer.isReservation && found?.answeredMs === undefined);
+    return isAbsent ? undefined : found;
   }
 
   counts(): LivenessCounts {
-    const peers = this.#options.peers();
-    return this.#prober.counts(peers.size, (key) => peers.has(key));
+    return this.#prober.counts(this.#options.peers().size, (key) => this.of(key) !== undefined);
   }
 
   problems(): readonly string[] {
-    const peers = this.#options.peers();
-    const found = this.#prober.unreachable().filter(([key, { answeredMs }]) => {
-      const peer = peers.get(key);
-      // A reservation that never answered may have no host yet.
-      return peer !== undefined && (answeredMs !== undefined || !peer.isReservation);
-    });
-    return livenessProblems(found, peers.size);
+    const found = this.#prober.unreachable().filter(([key]) => this.of(key) !== undefined);
+    return livenessProblems(found, this.#options.peers().size);
   }
 
   /** Peers that are in the kernel: echoes to others would leave by the default route. */

@@ -2,11 +2,12 @@
 // file when another program changes or removes it. inotify(7) reports such changes; a periodic
 // check covers file systems without it.
 import { statSync } from 'node:fs';
-import { realpath, rm } from 'node:fs/promises';
+import { readFile, realpath, rm } from 'node:fs/promises';
 import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import { FileWatch } from '../../lib/file-watch.ts';
 import type { Logger } from '../log/log.ts';
+import { fileChanges } from './file-changes.ts';
 import { writeSubnetFile } from './subnet-file.ts';
 
 /** Interval of retries, of the first check after a write, and of all checks without inotify. */
@@ -66,6 +67,11 @@ export class SubnetFileWriter {
   get problem(): string | undefined {
     if (this.#desired !== undefined && this.#desired === this.#written) return undefined;
     return this.#error?.message ?? `${this.#options.path} is not written yet`;
+  }
+
+  /** Whether the newest text is still to be written for the first time. */
+  get isPending(): boolean {
+    return this.#desired !== undefined && this.#desired !== this.#attempted;
   }
 
   /** Makes `text` the content of the file, asynchronously. */
@@ -132,8 +138,9 @@ export class SubnetFileWriter {
     this.#attempted = text;
     this.#verified = undefined;
     try {
+      const before = await readFile(path, 'utf8').catch(() => '');
       const outcome = await writeSubnetFile(path, text, flag);
-      if (outcome === 'written') this.#noteWrite(text);
+      if (outcome === 'written') this.#noteWrite(before, text);
       else this.#verified = signature;
       this.#written = text;
       this.#error = undefined;
@@ -147,13 +154,15 @@ export class SubnetFileWriter {
     }
   }
 
-  #noteWrite(text: string): void {
+  #noteWrite(before: string, text: string): void {
     const { path, log, clock, title = 'subnet file' } = this.#options;
     this.#isOurs = true;
     this.#writtenMs = clock.nowMs();
+    const changes = fileChanges(before, text);
+    const fields = { path, ...(changes.length > 0 && { changes }) };
     if (text === this.#written)
-      log.warn(`Restored the ${title} after another program changed or removed it`, { path });
-    else log.info(`Wrote the ${title}`, { path });
+      log.warn(`Restored the ${title} after another program changed or removed it`, fields);
+    else log.info(`Wrote the ${title}`, fields);
   }
 }
 

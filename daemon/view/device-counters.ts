@@ -1,10 +1,38 @@
-// Counters of network devices from /proc/self/net/dev: those of this process's network namespace.
+// Counters of network devices from /proc/self/net/dev: those of this process's network namespace. The
+// traffic of a device of the userspace packet path comes from the path, as its packets pass the device
+// only in part: the BPF programs redirect them before.
 import { readFile } from 'node:fs/promises';
 import type { DeviceCountersV1 } from '../../api/index.ts';
+import type { PacketPathView } from './node-view.ts';
 
 /** Counters by device name. */
-export async function readDeviceCounters(): Promise<ReadonlyMap<string, DeviceCountersV1>> {
-  return parseDeviceCounters(await readFile('/proc/self/net/dev', 'utf8'));
+export async function readDeviceCounters(
+  packetPath: PacketPathView | undefined,
+): Promise<ReadonlyMap<string, DeviceCountersV1>> {
+  const counters = parseDeviceCounters(await readFile('/proc/self/net/dev', 'utf8'));
+  return withPathTraffic(counters, packetPath);
+}
+
+/** Inner packets as the path counts them: each segment, from the start of the daemon. */
+export function withPathTraffic(
+  devices: ReadonlyMap<string, DeviceCountersV1>,
+  packetPath: Pick<PacketPathView, 'devices' | 'status'> | undefined,
+): ReadonlyMap<string, DeviceCountersV1> {
+  const merged = new Map(devices);
+  for (const { name } of packetPath?.devices() ?? []) {
+    const found = devices.get(name);
+    if (found === undefined) continue;
+    const { counters } = packetPath!.status(name);
+    const count = (counter: string): number => Number(counters[counter] ?? 0n);
+    merged.set(name, {
+      ...found,
+      rxPackets: count('rxPackets'),
+      rxBytes: count('rxBytes'),
+      txPackets: count('txPackets'),
+      txBytes: count('txBytes'),
+    });
+  }
+  return merged;
 }
 
 /** Parses proc_pid_net_dev(5): two heading lines, then one line a device. */

@@ -2,7 +2,7 @@
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { formatEndpoint } from '../../lib/endpoint.ts';
 import type { WireguardPeerV1 } from '../../api/index.ts';
-import type { WireguardMonitorView } from './node-view.ts';
+import type { NodeView, WireguardMonitorView } from './node-view.ts';
 
 /** Of both families the peer whose last handshake is younger; `undefined` without WireGuard. */
 export function wireguardOf(
@@ -27,6 +27,22 @@ export function wireguardOf(
     if (found === undefined || ageOf(one) < ageOf(found)) found = one;
   }
   return found;
+}
+
+/** Peers that answer no handshake although liveness knows nothing against them: it probes the underlay alone. */
+export function silentHandshakes({
+  leaseManager,
+  liveness,
+  reconciler,
+  wireguard,
+}: Pick<NodeView, 'leaseManager' | 'liveness' | 'reconciler' | 'wireguard'>): number {
+  let silent = 0;
+  for (const key of leaseManager?.peers.keys() ?? []) {
+    const isReported = (liveness?.of(key)?.state ?? 'reachable') !== 'reachable';
+    const objects = reconciler?.objectsOf(key).values() ?? [];
+    if (!isReported && wireguardOf(objects, wireguard, 0)?.isSilent === true) silent++;
+  }
+  return silent;
 }
 
 function ageOf({ handshakeAgeSec = Infinity }: WireguardPeerV1): number {

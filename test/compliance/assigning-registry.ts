@@ -218,6 +218,17 @@ export function describeAssigningRegistry(name: string, open: () => Promise<Assi
       assert.equal(condition.message, '10.244.1.0/24, 3 peers programmed');
     });
 
+    it('does not clear the condition of a node that was made again', async () => {
+      await ownEntry();
+      await cluster.deleteNode('a');
+      await cluster.addNode('a', ['10.244.77.0/24']);
+      await assert.rejects(registry.setReady(true, 'works'), { code: 'REGISTRY_REJECTED' });
+      assert.notEqual((await cluster.condition('a'))?.status, 'False');
+      await ownEntry();
+      await registry.setReady(true, 'works');
+      assert.equal((await cluster.condition('a'))?.status, 'False');
+    });
+
     it('removes the start-up taint, and no other, when it is ready', async () => {
       await cluster.taint('a', [STARTUP_TAINT, 'example.com/gpu']);
       await registry.setReady(true, 'works');

@@ -102,6 +102,23 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
       });
     });
 
+    it('shows the config of the ConfigMap, and says how it is changed', async () => {
+      const { code, stderr, stdout } = await lab.weft('h1', ['config', 'get']);
+      assert.deepEqual([code, stdout], [0, `${CONFIG}\n`], stderr);
+      const document = CONFIG.replace('"vxlan"', '"vxlan","MTU":1400');
+      const weft = (verb: string, ...args: readonly string[]) =>
+        lab.weft('h1', ['config', verb, ...args], { input: document });
+      assert.match((await weft('diff', '-')).stdout, /Backend\.MTU: unset -> 1400/);
+      for (const verb of ['set', 'rollback', 'edit', 'history']) {
+        const answer = await weft(verb, ...({ set: ['-'], rollback: ['1'] }[verb] ?? []));
+        assert.equal(answer.code, 2);
+        assert.match(
+          answer.stderr,
+          /registry of this host is the Kubernetes API.*kubectl -n weft-system edit/,
+        );
+      }
+    });
+
     it('writes annotations again that another program changed', async () => {
       await cluster.annotate('h1', {
         [`${PREFIX}public-ip`]: '203.0.113.9',

@@ -29,6 +29,11 @@ function render(...args: readonly string[]): string {
   return execFileSync(HELM, [...common, ...args], { encoding: 'utf8' });
 }
 
+interface Container {
+  securityContext: { capabilities: { add?: string[] } };
+  env?: { name: string; valueFrom?: { fieldRef?: { fieldPath: string } } }[];
+}
+
 interface PodSpec {
   nodeSelector?: Readonly<Record<string, string>>;
   affinity?: {
@@ -39,8 +44,8 @@ interface PodSpec {
     };
   };
   hostNetwork?: boolean;
-  containers: { securityContext: { capabilities: { add?: string[] } } }[];
-  initContainers: unknown[];
+  containers: Container[];
+  initContainers?: Container[];
   volumes: { name: string; hostPath?: unknown; emptyDir?: object }[];
 }
 
@@ -243,6 +248,19 @@ describe('the manifests for Kubernetes', () => {
       assert.equal(await statusOf(path), 200, path);
     for (const path of ['/api/v1/secrets', '/api/v1/configmaps'])
       assert.equal(await statusOf(path), 403, path);
+  });
+
+  it('give each pod the name of its node, which only the API server could answer else', () => {
+    const rendered = VARIANTS.map(([what, args]) => [what, render(...args)] as const);
+    const texts = [...['weft.yaml', 'cleanup.yaml'].map((name) => [name, read(name)] as const), ...rendered];
+    for (const [what, text] of texts)
+      for (const daemonSet of daemonSets(parseManifests(text))) {
+        const { containers, initContainers = [] } = podSpecOf(daemonSet);
+        const env = [...initContainers, ...containers].flatMap((container) => container.env ?? []);
+        const names = env.filter(({ name }) => name === 'NODE_NAME');
+        assert.equal(names.length, 1, `${what}: ${daemonSet.metadata.name}`);
+        assert.equal(names[0]?.valueFrom?.fieldRef?.fieldPath, 'spec.nodeName');
+      }
   });
 
   it('select disjoint nodes and pods by pool', () => {

@@ -134,6 +134,22 @@ describe('credentials and faults of a real API server', () => {
       FOLLOW_MS,
     );
 
+  // A case of flannel's own functional suite: a kubeconfig with certificates, and an address set before.
+  it('starts with certificates of the kubeconfig, and publishes the address that was set before', async () => {
+    const publicIp = async () => (await cluster.node('h2')).metadata.annotations?.[`${PREFIX}public-ip`];
+    await servers.grantRightsTo('client');
+    await writeKubeconfig(lab, 'h2', servers.urlOf(FIRST), current);
+    await cluster.annotate('h2', { [`${PREFIX}public-ip-overwrite`]: '172.18.0.2' });
+    await restart('h2');
+    await waitFor('h2 to publish it', async () => (await publicIp()) === '172.18.0.2', FOLLOW_MS);
+    await cluster.annotate('h2', { [`${PREFIX}public-ip-overwrite`]: null });
+    const own = lab.host('h2').publicIp;
+    await waitFor('h2 to publish its own', async () => (await publicIp()) === own, FOLLOW_MS);
+    await writeKubeconfig(lab, 'h2', servers.urlOf(FIRST));
+    await restart('h2');
+    await waitFor('c1 to reach h2', () => canPing(lab, 'c1', 'h2'), FOLLOW_MS);
+  });
+
   it('goes on with the token that takes the place of one that was revoked with its pod', () =>
     undisturbed(async () => {
       await servers.addPod('weft-h1', 'h1');

@@ -152,7 +152,9 @@ export class KubernetesRegistry implements AssigningRegistry {
       lastHeartbeatTime: now,
       lastTransitionTime: now,
     };
-    await this.#patch({ status: { conditions: [condition] } }, signal);
+    // What was found out about a Node does not hold for one of its name that is made after it.
+    const metadata = { uid: this.#reader.ownUid };
+    await this.#patch({ metadata, status: { conditions: [condition] } }, signal);
   }
 
   reconnect(): void {

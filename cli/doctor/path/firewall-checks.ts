@@ -2,9 +2,9 @@
 // hook that such a packet meets, with every rule of nftables and iptables there.
 import { evaluate, type Place } from '../../../daemon/trace/evaluate.ts';
 import { renderPacket, type Hook } from '../../../daemon/trace/packet.ts';
-import { truncate, type Check, type Found } from '../check.ts';
+import { truncate, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
-import { findDrops } from '../firewall-drops.ts';
+import { findDrops } from '../firewall/firewall-drops.ts';
 import { acceptCommand, impactOf, keepHint, placeKey, renderPlace, type Traffic } from './firewall-fix.ts';
 import { readFirewall } from './firewall-facts.ts';
 import { readJourneys, readTunnel } from './journeys.ts';
@@ -94,47 +94,43 @@ function finding(drops: readonly Drop[], title: string): readonly Found[] {
   ];
 }
 
-const forwardDrop: Check = {
-  id: 'forward-drop',
-  about: 'whether a firewall drops forwarded packets of containers',
-  run: async (facts) => {
-    const { drops } = await walkFirewall(facts);
-    return finding(
-      drops.filter(({ traffic }) => traffic.layer === 'inner'),
-      'A firewall of this host drops packets between containers of this host and of others',
-    );
-  },
-  notTested: async (facts) => {
-    const [{ unread }, { doubts }] = await Promise.all([readFirewall(facts), walkFirewall(facts)]);
-    const unknown = doubts.map((place) => `whether a packet meets ${renderPlace(place)}`);
-    return [...unread, ...truncate(unknown, 8)];
-  },
-};
+/** Rules that drop packets between containers. */
+export async function findForwardDrops(facts: Facts): Promise<readonly Found[]> {
+  const { drops } = await walkFirewall(facts);
+  return finding(
+    drops.filter(({ traffic }) => traffic.layer === 'inner'),
+    'A firewall of this host drops packets between containers of this host and of others',
+  );
+}
 
-const portDropped: Check = {
-  id: 'port-dropped',
-  about: 'whether a firewall of this host drops the packets of the tunnel',
-  run: async (facts) => {
-    const [{ drops }, tunnel, { hasNft }] = await Promise.all([
-      walkFirewall(facts),
-      readTunnel(facts),
-      readFirewall(facts),
-    ]);
-    if (tunnel === undefined) return [];
-    const name = tunnel.port === undefined ? `IP protocol ${tunnel.protocol}` : `UDP port ${tunnel.port}`;
-    const inTunnel = drops.filter(({ traffic }) => traffic.layer === 'tunnel');
-    const peers = new Set(inTunnel.flatMap((drop) => [...drop.peers]));
-    const all = new Set((await readJourneys(facts)).map(({ end }) => end.key));
-    const few =
-      peers.size > 0 && peers.size < all.size ? ` to or from ${[...peers].slice(0, 3).join(', ')}` : '';
-    const found = finding(
-      inTunnel,
-      `A firewall of this host drops ${name}, which the overlay network needs${few}`,
-    );
-    if (found.length > 0 || hasNft || tunnel.port === undefined) return found;
-    return byText(facts, tunnel.port);
-  },
-};
+/** Rules that could not be read, or whose conditions are not evaluated. */
+export async function listUnreadRules(facts: Facts): Promise<readonly string[]> {
+  const [{ unread }, { doubts }] = await Promise.all([readFirewall(facts), walkFirewall(facts)]);
+  const unknown = doubts.map((place) => `whether a packet meets ${renderPlace(place)}`);
+  return [...unread, ...truncate(unknown, 8)];
+}
+
+/** Rules that drop packets of the tunnel. */
+export async function findPortDrops(facts: Facts): Promise<readonly Found[]> {
+  const [{ drops }, tunnel, { hasNft }] = await Promise.all([
+    walkFirewall(facts),
+    readTunnel(facts),
+    readFirewall(facts),
+  ]);
+  if (tunnel === undefined) return [];
+  const name = tunnel.port === undefined ? `IP protocol ${tunnel.protocol}` : `UDP port ${tunnel.port}`;
+  const inTunnel = drops.filter(({ traffic }) => traffic.layer === 'tunnel');
+  const peers = new Set(inTunnel.flatMap((drop) => [...drop.peers]));
+  const all = new Set((await readJourneys(facts)).map(({ end }) => end.key));
+  const isOfFew = peers.size > 0 && peers.size < all.size;
+  const few = isOfFew ? `, to or from ${[...peers].slice(0, 3).join(', ')}` : '';
+  const found = finding(
+    inTunnel,
+    `A firewall of this host drops ${name}, which the overlay network needs${few}`,
+  );
+  if (found.length > 0 || hasNft || tunnel.port === undefined) return found;
+  return byText(facts, tunnel.port);
+}
 
 /** Where nft has no JSON, its text says whether a rule drops the port. */
 async function byText(facts: Facts, port: number): Promise<readonly Found[]> {
@@ -150,5 +146,3 @@ async function byText(facts: Facts, port: number): Promise<readonly Found[]> {
     },
   ];
 }
-
-export const FIREWALL_CHECKS: readonly Check[] = [forwardDrop, portDropped];

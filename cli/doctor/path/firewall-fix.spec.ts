@@ -73,7 +73,7 @@ describe('the name of a rule', () => {
     ],
     [
       place('iptables', 'filter', ['FORWARD', 'FORWARD']),
-      'iptables, table filter: -P FORWARD DROP, and no rule accepts the packet',
+      'iptables-save: -P FORWARD DROP, table filter, and no rule accepts the packet',
     ],
   ] as const)
     it(expected, () => assert.equal(renderPlace(at), expected));

@@ -10,7 +10,7 @@ export function renderPlace({ table, chain, base, rule }: Place): string {
   const { program, family, name } = table;
   if (program !== 'nft') {
     if (rule === undefined)
-      return `${program}, table ${name}: -P ${base.name} DROP, and no rule accepts the packet`;
+      return `${program}-save: -P ${base.name} DROP, table ${name}, and no rule accepts the packet`;
     return `${program}, table ${name}, chain ${chain.name}, rule ${rule.handle}: ${rule.text}`;
   }
   const where = `nft, table ${family} ${name}, chain ${chain.name}`;

@@ -44,10 +44,12 @@ export class DriftReport {
   }
 }
 
-/** The number of `keys`, and the first few by name. */
+/** The number of `keys`, and the first few by name, devices before all that goes with them. */
 export function firstOf(keys: readonly ObjectKey[]): {
   readonly count: number;
   readonly objects: readonly ObjectKey[];
 } {
-  return { count: keys.length, objects: keys.slice(0, NAMED_OBJECTS) };
+  const links = keys.filter((key) => key.startsWith('link '));
+  const others = keys.filter((key) => !key.startsWith('link ')).slice(0, NAMED_OBJECTS);
+  return { count: keys.length, objects: [...links, ...others].slice(0, NAMED_OBJECTS) };
 }

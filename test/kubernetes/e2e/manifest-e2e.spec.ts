@@ -58,6 +58,18 @@ describe('weft.yaml on a fresh cluster', function inOrder() {
     }
   });
 
+  it('names rules that kube-proxy left in another mode', async () => {
+    const { cluster, weft } = suite();
+    const legacy = (option: string) =>
+      cluster.checkOnNode('h1', ['iptables-legacy', '-t', 'nat', option, 'KUBE-SERVICES']);
+    const doctor = async () => weft.exec(await weft.podOn('h1'), ['weft', 'doctor', '--only', 'proxy-mode']);
+    await legacy('-N');
+    const { stdout } = await doctor();
+    assert.match(stdout, /more than one mode: iptables-legacy, iptables-nft/);
+    await legacy('-X');
+    assert.equal((await doctor()).code, 0);
+  });
+
   it('loses no packet when the DaemonSet is rolled', async () => {
     const { cluster, weft } = suite();
     const former = await Promise.all(NODES.map((node) => weft.podOn(node)));

@@ -54,6 +54,13 @@ export const HOST_FAULTS: readonly Fault[] = [
     fixes: 'iptables -P FORWARD ACCEPT',
   },
   {
+    name: 'FORWARD drops in the variant of iptables that the daemon does not use',
+    finds: ['forward-drop'],
+    evidence: /iptables-legacy-save: -P FORWARD DROP/,
+    breaks: 'iptables-legacy -P FORWARD DROP',
+    fixes: 'iptables-legacy -P FORWARD ACCEPT',
+  },
+  {
     name: 'INPUT drops the port of the tunnel',
     finds: ['port-dropped', 'tunnel-blocked'],
     evidence: /8472.*DROP/,

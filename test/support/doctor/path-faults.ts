@@ -174,7 +174,7 @@ END`,
   {
     name: 'the policy of legacy iptables drops',
     finds: 'forward-drop',
-    evidence: /iptables-legacy, table filter: -P FORWARD DROP/,
+    evidence: /iptables-legacy-save: -P FORWARD DROP, table filter/,
     breaks: 'iptables-legacy -P FORWARD DROP',
     cleans: 'iptables-legacy -F; iptables-legacy -P FORWARD ACCEPT',
   },
@@ -203,7 +203,7 @@ END`,
   {
     name: 'the policy of INPUT drops',
     finds: 'port-dropped',
-    evidence: /iptables, table filter: -P INPUT DROP/,
+    evidence: /iptables-save: -P INPUT DROP, table filter/,
     breaks:
       'iptables -A INPUT -p icmp -j ACCEPT; iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT; iptables -P INPUT DROP',
     cleans: `iptables -P INPUT ACCEPT; ${FLUSH}`,

@@ -63,8 +63,9 @@ export class SecuredServers implements NodeServer {
     await this.#lab.startEtcd();
   }
 
-  /** Servers that start from now on have these. */
-  async useCertificates({ serverCert, serverKey }: Certificates): Promise<void> {
+  /** Servers that start from now on have these, and believe clients of that authority. */
+  async useCertificates({ ca, serverCert, serverKey }: Certificates): Promise<void> {
+    await copyFile(ca, this.#outside(`${FOLDER}/client-ca.crt`));
     await copyFile(serverCert, this.#outside(`${FOLDER}/tls.crt`));
     await copyFile(serverKey, this.#outside(`${FOLDER}/tls.key`));
   }
@@ -72,7 +73,11 @@ export class SecuredServers implements NodeServer {
   async start(port: Port): Promise<void> {
     const name = processOf(port);
     const place = { folder: FOLDER, address: ETCD_ADDRESS, port, etcdUrl: ETCD_URL };
-    const files = [`--tls-cert-file=${FOLDER}/tls.crt`, `--tls-private-key-file=${FOLDER}/tls.key`];
+    const files = [
+      `--tls-cert-file=${FOLDER}/tls.crt`,
+      `--tls-private-key-file=${FOLDER}/tls.key`,
+      `--client-ca-file=${FOLDER}/client-ca.crt`,
+    ];
     await this.#lab.startProcess(name, 'etcd', [...apiServerCommand(place), ...files]);
     const isReady = (): Promise<boolean> => this.accepts(ADMIN_TOKEN, port, '/readyz');
     await this.#lab.waitForProcess(name, `${name} is ready`, isReady);
@@ -115,6 +120,18 @@ export class SecuredServers implements NodeServer {
     const objects = parseAllDocuments(yaml).map((document) => document.toJS() as ApiObject);
     for (const one of objects.filter((object) => kind === undefined || object.kind === kind))
       await this.call('POST', collectionOf(one), one);
+  }
+
+  /** Gives a user weft's rights to Nodes. */
+  async grantRightsTo(user: string): Promise<void> {
+    const group = 'rbac.authorization.k8s.io';
+    await this.call('POST', `/apis/${group}/v1/clusterrolebindings`, {
+      apiVersion: `${group}/v1`,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: `weft-${user}` },
+      roleRef: { apiGroup: group, kind: 'ClusterRole', name: 'weft' },
+      subjects: [{ apiGroup: group, kind: 'User', name: user }],
+    });
   }
 
   /** weft's service account has no rights to Nodes from now on. */
@@ -196,15 +213,33 @@ function processOf(port: Port): string {
   return `api-${port}`;
 }
 
-/** Writes the kubeconfig of a host's daemon, as those have that run beside kubelet; returns its path inside the lab. */
-export async function writeKubeconfig(lab: Lab, host: string, server: string): Promise<string> {
-  const path = `${INSIDE}/${host}/kubeconfig`;
+/**
+ * Writes the kubeconfig of a host's daemon, as those have that run beside kubelet: with the files
+ * `ca.crt` and `token` of its folder, or with certificates inline.
+ */
+export async function writeKubeconfig(
+  lab: Lab,
+  host: string,
+  server: string,
+  inline?: Pick<Certificates, 'ca' | 'clientCert' | 'clientKey'>,
+): Promise<void> {
+  const data = async (file: string): Promise<string> => (await readFile(file)).toString('base64');
+  const authority =
+    inline === undefined
+      ? { 'certificate-authority': 'ca.crt' }
+      : { 'certificate-authority-data': await data(inline.ca) };
+  const user =
+    inline === undefined
+      ? { tokenFile: 'token' }
+      : {
+          'client-certificate-data': await data(inline.clientCert),
+          'client-key-data': await data(inline.clientKey),
+        };
   const config = {
     'current-context': 'lab',
     contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'lab' } }],
-    clusters: [{ name: 'lab', cluster: { server, 'certificate-authority': 'ca.crt' } }],
-    users: [{ name: 'lab', user: { tokenFile: 'token' } }],
+    clusters: [{ name: 'lab', cluster: { server, ...authority } }],
+    users: [{ name: 'lab', user }],
   };
-  await writeFile(lab.sandbox.outside(path), JSON.stringify(config));
-  return path;
+  await writeFile(lab.sandbox.outside(`${INSIDE}/${host}/kubeconfig`), JSON.stringify(config));
 }

@@ -1,10 +1,11 @@
 // Checks of hosts whose registry is the Kubernetes API: its servers, rights, and the own Node.
-import { isInside } from '../../lib/address.ts';
-import { parsePodCidrs } from '../../allocator/registry/kubernetes/node-lease.ts';
-import type { NodeObject } from '../../allocator/registry/kubernetes/node-record.ts';
-import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.ts';
-import { truncate, type Check, type Found } from './check.ts';
-import type { Facts } from './facts.ts';
+import { isInside } from '../../../lib/address.ts';
+import { parsePodCidrs } from '../../../allocator/registry/kubernetes/node-lease.ts';
+import type { NodeObject } from '../../../allocator/registry/kubernetes/node-record.ts';
+import type { KubernetesOptions } from '../../../daemon/options/kubernetes-options.ts';
+import { truncate, type Check, type Found } from '../check.ts';
+import type { Facts } from '../facts.ts';
+import { kubeClock } from '../clock-check.ts';
 import { askServers, fileConfig, missingRights, type ServerAnswer } from './kubernetes-facts.ts';
 
 const IMPACT =
@@ -171,7 +172,15 @@ function wrongAnnotations(
     );
 }
 
-const CHECKS: readonly Check[] = [unreachable, denied, latency, nodeMissing, podCidr, annotationLost];
+const CHECKS: readonly Check[] = [
+  unreachable,
+  denied,
+  latency,
+  kubeClock,
+  nodeMissing,
+  podCidr,
+  annotationLost,
+];
 
 export const KUBERNETES_CHECKS: readonly Check[] = CHECKS.map((check) => ({
   ...check,

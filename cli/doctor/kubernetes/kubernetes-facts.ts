@@ -1,14 +1,14 @@
 // What the Kubernetes API answers to `weft doctor`, with or without a daemon.
 import { hrtime } from 'node:process';
-import type { NetworkConfig } from '../../allocator/config/config.ts';
-import { parseNetworkConfig } from '../../allocator/config/config-parse.ts';
-import type { ClusterAccess } from '../../allocator/registry/kubernetes/access.ts';
-import type { ApiClient } from '../../allocator/registry/kubernetes/api-client.ts';
-import type { NodeObject } from '../../allocator/registry/kubernetes/node-record.ts';
-import type { RegistryError } from '../../allocator/registry/registry.ts';
-import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.ts';
-import { systemClock } from '../../lib/clock.ts';
-import type { Facts } from './facts.ts';
+import type { NetworkConfig } from '../../../allocator/config/config.ts';
+import { parseNetworkConfig } from '../../../allocator/config/config-parse.ts';
+import type { ClusterAccess } from '../../../allocator/registry/kubernetes/access.ts';
+import type { ApiClient } from '../../../allocator/registry/kubernetes/api-client.ts';
+import type { NodeObject } from '../../../allocator/registry/kubernetes/node-record.ts';
+import type { RegistryError } from '../../../allocator/registry/registry.ts';
+import type { KubernetesOptions } from '../../../daemon/options/kubernetes-options.ts';
+import { systemClock } from '../../../lib/clock.ts';
+import type { Facts } from '../facts.ts';
 
 /** Rights that a daemon needs, in the form of a SelfSubjectAccessReview. */
 export const RIGHTS = [
@@ -37,7 +37,7 @@ export async function askServers(
   nodeName: string,
   slowMs: number,
 ): Promise<ServerAnswer[]> {
-  const { ApiClient, findAccess } = await import('../../allocator/registry/kubernetes/index.ts');
+  const { ApiClient, findAccess } = await import('../../../allocator/registry/kubernetes/index.ts');
   const access = await findAccess(options, process.env);
   const ask = async (server: string): Promise<ServerAnswer> => {
     const client = new ApiClient(clientOptions({ ...access, servers: [server] }));
@@ -54,6 +54,12 @@ export async function askServers(
   return Promise.all(access.servers.map(ask));
 }
 
+/** URLs of the configured API servers. Rejects if none is configured. */
+export async function serversOf(options: KubernetesOptions): Promise<readonly string[]> {
+  const { findAccess } = await import('../../../allocator/registry/kubernetes/index.ts');
+  return (await findAccess(options, process.env)).servers;
+}
+
 async function askOnce(client: ApiClient, server: string, nodeName: string): Promise<ServerAnswer> {
   const startedNs = hrtime.bigint();
   const latency = (): number => Number(hrtime.bigint() - startedNs) / 1e6;
@@ -68,7 +74,7 @@ async function askOnce(client: ApiClient, server: string, nodeName: string): Pro
 
 /** Rights of {@link RIGHTS} that the credentials of this host do not have, like `patch nodes/status`. */
 export async function missingRights(options: KubernetesOptions): Promise<readonly string[]> {
-  const { ApiClient, findAccess } = await import('../../allocator/registry/kubernetes/index.ts');
+  const { ApiClient, findAccess } = await import('../../../allocator/registry/kubernetes/index.ts');
   const client = new ApiClient(clientOptions(await findAccess(options, process.env)));
   try {
     const answers = await Promise.all(RIGHTS.map((right) => isAllowed(client, right)));

@@ -3,15 +3,15 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { PREFIX } from '../../test/compliance/assigning-registry.ts';
-import { FakeApiServer } from '../../test/support/kubernetes/fake-api-server.ts';
-import { ControlClient } from '../client/control-client.ts';
-import { ETCD_CHECKS } from './checks-etcd.ts';
+import { PREFIX } from '../../../test/compliance/assigning-registry.ts';
+import { FakeApiServer } from '../../../test/support/kubernetes/fake-api-server.ts';
+import { ControlClient } from '../../client/control-client.ts';
+import { ETCD_CHECKS } from '../checks-etcd.ts';
 import { KUBERNETES_CHECKS } from './checks-kubernetes.ts';
-import type { Finding } from './check.ts';
-import { Facts } from './facts.ts';
-import { kubernetesOptionsOf } from './kubernetes-options.ts';
-import { runChecks } from './run-checks.ts';
+import type { Finding } from '../check.ts';
+import { Facts } from '../facts.ts';
+import { kubernetesOptionsOf } from '../../client/kubernetes-options.ts';
+import { runChecks } from '../run-checks.ts';
 
 describe('weft doctor on a node of Kubernetes', () => {
   let root: string;
@@ -114,6 +114,24 @@ describe('weft doctor on a node of Kubernetes', () => {
       if (server.requests.filter((one) => one.endsWith(url!)).length > 1) server.delayMs = 0;
       return false;
     };
+    assert.deepEqual(await idsOf(), []);
+  });
+
+  it('finds an API server whose clock differs, with a token or without', async () => {
+    const stamp = (ms: number): void => {
+      server.intercept = (_request, response) => {
+        response.setHeader('date', new Date(Date.now() + ms).toUTCString());
+        return false;
+      };
+    };
+    server.token = 'secret';
+    stamp(-90_000);
+    const found = (await find()).find(({ check }) => check === 'kube-clock');
+    assert.match(found?.evidence[0] ?? '', /: its clock is (?:89|9[01]) s behind this host's$/);
+    assert.equal(found?.severity, 'warning');
+    server.token = '';
+    assert.deepEqual(await idsOf(), ['kube-clock']);
+    stamp(5000);
     assert.deepEqual(await idsOf(), []);
   });
 
