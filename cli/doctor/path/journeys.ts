@@ -17,11 +17,9 @@ export interface PeerJourney {
 /** One for each peer and family. */
 export function readJourneys(facts: Facts): Promise<readonly PeerJourney[]> {
   return facts.once('journeys', async () => {
-    const [paths, ends, tunnel] = await Promise.all([
-      readOwnPaths(facts),
-      readPeerEnds(facts),
-      readTunnel(facts),
-    ]);
+    const [paths, ends] = await Promise.all([readOwnPaths(facts), readPeerEnds(facts)]);
+    if (paths.length === 0 || ends.length === 0) return [];
+    const tunnel = await readTunnel(facts);
     const found = await Promise.all(
       paths.flatMap((path) =>
         ends

@@ -200,8 +200,8 @@ const OWN_TABLES: ReadonlySet<string> = new Set(['main', 'local', 'default']);
 const KEPT_PROTOCOLS: ReadonlySet<string> = new Set(['kernel', '87']);
 
 /**
- * What diverts a packet, if it is a rule or a route that others made. The kernel also looks up the
- * return path of a packet that it forwards (fib_validate_source), and drops it for an error there.
+ * What diverts a packet, if it is a rule or a route that others made. The kernel also searches
+ * the return path of a packet that it forwards (fib_validate_source), and drops it for an error there.
  */
 function causeOfDetour(
   rules: readonly RuleRow[],
