@@ -16,6 +16,7 @@ import { loadNative } from '../../native/index.ts';
 import type { IpAddress } from '../../lib/address.ts';
 import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
+import { ToolQueue } from './tool-queue.ts';
 import { kubernetesOptionsOf } from '../client/kubernetes-options.ts';
 
 export interface FactsOptions {
@@ -58,6 +59,7 @@ export class Facts {
   readonly #root: string;
   readonly #output: (argv: readonly string[]) => Promise<string | undefined>;
   readonly #run: (argv: readonly string[]) => Promise<ToolOutput>;
+  readonly #queue = new ToolQueue();
   readonly #known = new Map<string, Promise<unknown>>();
 
   constructor(facts: FactsOptions) {
@@ -195,12 +197,12 @@ export class Facts {
 
   /** Output of a program; `undefined` if it is missing or fails. */
   program(...argv: readonly string[]): Promise<string | undefined> {
-    return this.once(argv.join(' '), () => this.#output(argv));
+    return this.once(argv.join(' '), () => this.#queue.run(() => this.#output(argv)));
   }
 
   /** How a program ends, its error output included; once for each command line. */
   run(...argv: readonly string[]): Promise<ToolOutput> {
-    return this.once(`run ${argv.join(' ')}`, () => this.#run(argv));
+    return this.once(`run ${argv.join(' ')}`, () => this.#queue.run(() => this.#run(argv)));
   }
 
   /** Rows of `ip -j …`. */
