@@ -12,7 +12,7 @@ UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,benc
 
 .PHONY: build bundle prebuild demo test test-unit test-specs test-native test-arm64 test-fuzz test-root test-path-kernel bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
 
-build: dist/.built dist/weft-cni.cjs dist/weft-client.cjs native/build/weft.node
+build: dist/.built dist/weft-cni dist/weft-client.cjs native/build/weft.node
 
 # Not `npm ci`: it refuses a lock file that was made where packages of other platforms could not be had.
 node_modules/.installed: package.json package-lock.json
@@ -28,11 +28,20 @@ dist/.built: node_modules/.installed tsconfig.json daemon/metrics/page.html $(SO
 	cp daemon/metrics/page.html dist/daemon/metrics/
 	@touch $@
 
-# The CNI plugin in one file: it is started for every container.
+# The CNI plugin in JavaScript in one file.
 dist/weft-cni.cjs: dist/.built bin/check-node.mjs
 	node_modules/.bin/esbuild dist/containers/cni/main.js --bundle --platform=node --format=cjs --target=node20.19 \
-	  --banner:js="$$(echo '#!/usr/bin/env node'; echo "'use strict';"; cat bin/check-node.mjs)" --log-level=warning --outfile=$@
+	  --banner:js="$$(echo '#!/usr/bin/env node'; echo "'use strict';"; cat bin/check-node.mjs)" --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
 	@chmod +x $@
+
+# The same behind a program that has the daemon answer, as it is started for every container. Without a C compiler the
+# script alone.
+dist/weft-cni: dist/weft-cni.cjs native/build/cni-client
+	@cat $$(ls native/build/cni-client 2>/dev/null) $< >$@.new && chmod +x $@.new && mv $@.new $@
+
+native/build/cni-client: $(wildcard native/cni/*.[ch] native/cni/build.sh)
+	@sh native/cni/build.sh native/build
+	@rm -rf native/prebuilds
 
 # The commands that only ask the daemon, in one file without anything else: people wait for them.
 dist/weft-client.cjs: dist/.built bin/check-node.mjs
@@ -45,14 +54,14 @@ native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] nat
 	@rm -rf native/prebuilds
 
 # dist/weft.mjs and dist/addons/, with the CNI plugin: all that a host with Node needs.
-bundle: dist/.bundled dist/weft-cni.cjs
+bundle: dist/.bundled dist/weft-cni
 
-dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/weft.node $(wildcard native/prebuilds/*/weft.node)
+dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/weft.node native/build/cni-client $(wildcard native/prebuilds/*/*)
 	node dist/deploy/bundle/main.js
 	@touch $@
 
 # The addon's recipe removes those of older sources.
-native/prebuilds/%/weft.node: ;
+native/prebuilds/%: ;
 
 # Debian packages for amd64 and arm64 in dist/, each without Node and with it.
 .PHONY: deb
@@ -79,10 +88,12 @@ native/build/weft-oracle.node: node_modules/.installed $(wildcard native/packet/
 	@sh native/test/build-oracle.sh
 
 # Copies that are loaded instead of one's own build, so that a user needs no compiler. Of older sources they would mislead.
-prebuild: native/build/weft.node
+prebuild: native/build/weft.node native/build/cni-client
 	@deploy/install-tools.sh aarch64-linux-gnu-gcc
 	CC=cc sh native/build.sh native/prebuilds/linux-$$(node -p process.arch)/weft.node
 	CC=aarch64-linux-gnu-gcc sh native/build.sh native/prebuilds/linux-arm64/weft.node
+	CC=cc sh native/cni/build.sh native/prebuilds/linux-$$(node -p process.arch)
+	CC=aarch64-linux-gnu-gcc sh native/cni/build.sh native/prebuilds/linux-arm64
 
 lab-tools:
 	@deploy/install-tools.sh $(LAB_TOOLS) cc node npm
@@ -94,7 +105,7 @@ demo: lab-tools bundle
 	bin/weft lab run --hosts 3
 
 # The C of the packet path under sanitizers, and for arm64 under qemu. Neither runs twice for the same sources and tools.
-C_TESTS = Makefile native/packet native/route native/bpf native/probe native/path native/src native/test
+C_TESTS = Makefile native/packet native/route native/bpf native/probe native/path native/cni native/src native/test
 test-native:
 	@deploy/install-tools.sh cc
 	@sh test/unless-passed.sh gcc '$(C_TESTS)' sh native/test/run.sh

@@ -1,6 +1,7 @@
 // The public interface of the control socket, version 1: every type that daemon, command line,
 // metrics and page share.
 export * from './devices.ts';
+export type * from './drain.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './leases.ts';

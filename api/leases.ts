@@ -12,6 +12,8 @@ export interface LeasesV1 {
 
 export interface LeaseV1 {
   readonly key: string;
+  /** What operators call the host that holds it. */
+  readonly name?: string;
   readonly ipv4?: string;
   readonly ipv6?: string;
   readonly publicIp?: string;

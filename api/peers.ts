@@ -18,6 +18,8 @@ export interface PeersV1 {
 export interface PeerV1 {
   /** Text of the key below `subnets/`. */
   readonly key: string;
+  /** What operators call the host; unset if it publishes no name, as flannel. */
+  readonly name?: string;
   readonly ipv4?: string;
   readonly ipv6?: string;
   readonly publicIp?: string;

@@ -22,6 +22,8 @@ export interface PingEchoV1 {
 export interface PingPeerV1 {
   readonly kind: 'peer';
   readonly key: string;
+  /** What operators call the host. */
+  readonly name?: string;
   readonly ipv4?: string;
   readonly ipv6?: string;
   readonly publicIp?: string;

@@ -9,7 +9,12 @@ export interface RouteV1 {
   readonly to: string;
   /** The subnet of the address: this host's, a peer's, unleased, or outside the network. */
   readonly kind: 'own' | 'peer' | 'unleased' | 'outside';
-  readonly owner?: { readonly key: string; readonly subnet: string; readonly publicIp?: string };
+  readonly owner?: {
+    readonly key: string;
+    readonly name?: string;
+    readonly subnet: string;
+    readonly publicIp?: string;
+  };
   readonly lookups: readonly LookupV1[];
   /**
    * What carries the packet: a tunnel of the kernel or of this process, a plain route, this host,

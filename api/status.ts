@@ -47,6 +47,8 @@ export interface StatusV1 {
   readonly version: typeof CONTROL_VERSION;
   /** When the document was made. */
   readonly at: string;
+  /** What operators call this host. */
+  readonly name?: string;
   readonly health: HealthV1;
   /**
    * One line each: first what prevents traffic, then what is worth knowing. Empty exactly if `ok`.

@@ -120,12 +120,27 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   boot: labBenchmark('from program start to the first packet between containers', async (rounds) =>
     (await import('./host/boot.ts')).benchBoot(rounds),
   ),
-  cni: labBenchmark(
-    'what weft-cni costs a container',
-    async (rounds) => (await import('./host/cni.ts')).benchCni(rounds),
-    ['/usr/lib/cni/bridge'],
-  ),
-  idle: labBenchmark('what a daemon with nothing to do costs', async (rounds) =>
-    recordOf(await (await import('./host/idle.ts')).benchIdle(rounds)),
+  cni: {
+    question: 'what weft-cni costs a container, one at a time and 20 at once',
+    needs: async () => {
+      (await import('./host/cni.ts')).requireCniBuild();
+      return ['ip', 'bridge', '/usr/lib/cni/bridge'];
+    },
+    run: async ({ rounds }) => (await import('./host/cni.ts')).benchCni(rounds),
+  },
+  liveness: {
+    question: 'what it costs to know whether 10, 1,000 and 10,000 peers answer: time, packets, wake-ups',
+    hasOptions: true,
+    needs: async (args) => {
+      (await import('./host/liveness.ts')).parseLivenessOptions(args);
+      return [...LAB_TOOLS, 'curl', 'nft'];
+    },
+    run: async ({ args, rounds }) =>
+      recordOf(await (await import('./host/liveness.ts')).benchLiveness(args, rounds)),
+  },
+  idle: labBenchmark(
+    'what a daemon with nothing to do costs',
+    async (rounds) => recordOf(await (await import('./host/idle.ts')).benchIdle(rounds)),
+    ['nft'],
   ),
 };

@@ -23,6 +23,7 @@ export const TYPICAL: Readonly<Record<string, Typical>> = {
   restart: { sec: 180, rounds: 1 },
   boot: { sec: 30, rounds: 7 },
   cni: { sec: 30, rounds: 30 },
+  liveness: { sec: 360, rounds: 1 },
   // Waits until the daemon is at rest.
   idle: { sec: 540, rounds: 1 },
 };

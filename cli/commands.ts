@@ -35,6 +35,11 @@ export const COMMANDS: CommandTable = {
     summary: 'remove everything weft or flannel made on this host',
     load: async () => (await import('./commands/cleanup.ts')).cleanupCommand,
   },
+  drain: {
+    group: 'change',
+    summary: 'take no new containers on this host',
+    load: async () => (await import('./commands/host/drain.ts')).drainCommand,
+  },
   config: {
     group: 'change',
     summary: 'show, check, change and roll back the network config',

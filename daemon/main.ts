@@ -1,5 +1,6 @@
 // `weft daemon`: options, log, signals and crashes around one Daemon. Turns every end into an exit
 // code. Resumes handed-over devices before loading the rest of the code, which takes longer.
+import type { ServeCni } from './control/server.ts';
 import type { Daemon } from './node/daemon.ts';
 import { EXIT_FAILURE, EXIT_OK, handleCrashes, handleSignals } from './node/exit.ts';
 import { checkFileLimit } from './host/file-limit.ts';
@@ -14,7 +15,11 @@ import { versionLine } from './node/usage.ts';
  * Runs until a signal comes (which ends the process) or until it cannot run. Resolves with the exit
  * code.
  */
-export async function runDaemon(options: DaemonOptions, warnings: readonly string[]): Promise<number> {
+export async function runDaemon(
+  options: DaemonOptions,
+  warnings: readonly string[],
+  serveCni: ServeCni,
+): Promise<number> {
   const password = options.etcd.auth?.password.reveal();
   const log = createLogger({ ...options.log, secrets: password === undefined ? [] : [password] });
   let daemon: Daemon | undefined;
@@ -29,7 +34,7 @@ export async function runDaemon(options: DaemonOptions, warnings: readonly strin
   const addon = loadNative();
   const handover = adoptDevices({ native: addon.native, tuning: options.tuning, log });
   const { Daemon } = await import('./node/daemon.ts');
-  daemon = new Daemon({ options, log, clock: systemClock, addon, handover });
+  daemon = new Daemon({ options, log, clock: systemClock, addon, handover, serveCni });
   try {
     await daemon.run();
     return EXIT_OK;

@@ -47,7 +47,9 @@ const WITH_SOCKETS = `mount --bind "$0" ${WIREGUARD_SOCKETS} 2>/dev/null; exec "
 export function daemonCommand({ name, isInUserspace }: HostPlan, flags: readonly string[]): string[] {
   const health = ['--healthz-ip', '127.0.0.1', '--healthz-port', String(HEALTH_PORT)];
   const socket = ['--control-socket', controlSocketOf(name)];
-  const files = ['--etcd-endpoints', ETCD_URL, '--subnet-file', subnetFileOf(name), ...socket];
+  // Hosts of a lab share the machine's host name.
+  const names = ['--host-name', name];
+  const files = [...names, '--etcd-endpoints', ETCD_URL, '--subnet-file', subnetFileOf(name), ...socket];
   const key = `WIREGUARD_KEY_FILE=${INSIDE}/${name}/wgkey`;
   const node = [
     'sh',
@@ -79,7 +81,7 @@ export function userEnvironment(host: string | undefined): string[] {
 declare const WEFT_VERSION: string | undefined;
 
 /** The program of daemons: the bundle that contains this file, else `bin/weft` of the project. */
-function weftProgram(): string {
+export function weftProgram(): string {
   if (typeof WEFT_VERSION === 'string') return fileURLToPath(import.meta.url);
   return join(packageRoot(), 'bin', 'weft');
 }

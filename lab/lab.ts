@@ -214,9 +214,9 @@ export class Lab {
     flags: readonly string[] = this.#state.daemonFlags,
     under: readonly string[] = [],
   ): Promise<void> {
-    // As pods of Kubernetes have it.
+    // As pods of Kubernetes have it, unless `under` names another Node.
     const node = isKubernetes(flags) ? ['env', `NODE_NAME=${name}`] : [];
-    await this.#processes.start(name, name, [...under, ...node, ...this.daemonCommand(name, flags)]);
+    await this.#processes.start(name, name, [...node, ...under, ...this.daemonCommand(name, flags)]);
   }
 
   /** Command line of a host's daemon. */

@@ -33,13 +33,13 @@ export async function replaceFile(target: string, text: string, mode: number): P
 }
 
 /** {@link replaceFile} for programs that end soon after, without the fsync of the folder. */
-export function replaceFileSync(target: string, text: string, mode: number): void {
+export function replaceFileSync(target: string, content: string | Buffer, mode: number): void {
   const temporary = join(dirname(target), `.${basename(target)}.weft`);
   rmSync(temporary, { force: true });
   const file = openSync(temporary, 'wx', mode);
   try {
     fchmodSync(file, mode);
-    writeFileSync(file, text);
+    writeFileSync(file, content);
     fsyncSync(file);
   } finally {
     closeSync(file);

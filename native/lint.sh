@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 out=.build/native-lint
-sources=$(ls native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c native/src/*.c)
+sources=$(ls native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c native/cni/*.c native/src/*.c)
 all=$(find native bench/micro -name '*.[ch]' ! -path '*/build/*' ! -path native/bpf/kernel/program.h)
 failed=0
 rm -rf "$out"

@@ -32,20 +32,7 @@ describe('weft cni copy', () => {
   before(() => {
     image = mkdtempSync(join(tmpdir(), 'weft-cni-image-'));
     const launcher = join(image, 'cni-launcher');
-    const source = join(packageRoot(), 'deploy/image/cni-launcher.c');
-    execFileSync('cc', [
-      '-std=c11',
-      '-D_GNU_SOURCE',
-      '-O1',
-      '-static',
-      '-s',
-      '-Wall',
-      '-Wextra',
-      '-Werror',
-      '-o',
-      launcher,
-      source,
-    ]);
+    copyFileSync(join(packageRoot(), 'native/build/cni-launcher'), launcher);
     const script = join(image, 'weft-cni.cjs');
     copyFileSync(join(packageRoot(), 'dist/weft-cni.cjs'), script);
     const plugins = PLUGINS.map((name) => `/usr/lib/cni/${name}`);

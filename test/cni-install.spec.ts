@@ -73,7 +73,10 @@ describe('weft cni install', () => {
       plugins: { type: string }[];
     };
     assert.deepEqual([name, plugins.map(({ type }) => type)], ['cbr0', ['flannel']]);
-    assert.match(readFileSync(join(folder, 'bin/flannel'), 'utf8'), /^#!\//);
+    const written = readFileSync(join(folder, 'bin/flannel'));
+    assert.deepEqual(written, readFileSync(join(folder, 'bin/weft-cni')));
+    // The plugin in JavaScript, behind the program that has the daemon answer.
+    assert.match(written.toString('latin1'), /^\x7fELF[^]*#!\//);
   });
 
   it('prints the changes with --dry-run', () => {

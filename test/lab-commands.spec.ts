@@ -83,6 +83,24 @@ describe('the commands on a lab', () => {
     assert.deepEqual([own.kind, own.datapath, own.isWhole], ['own', 'local', true]);
   });
 
+  it('take and show the names of hosts', async () => {
+    const isNamed = async (): Promise<boolean> => / h2 /.test((await weft('h1', 'peers')).stdout);
+    await waitFor('the names to be read', isNamed, 60_000);
+    const { publicIp } = lab().host('h2');
+    for (const args of ['peers h2', 'ping h2 -c 1 -W 30', 'route get h2', 'leases show h2']) {
+      const { code, stdout, stderr } = await weft('h1', args);
+      assert.equal(code, 0, stdout + stderr);
+      assert.ok(stdout.includes('h2') && stdout.includes(publicIp), stdout);
+    }
+    assert.match((await weft('h1', 'status')).stdout, /^ {2}host +h1$/m);
+    assert.match((await weft('h1', 'leases')).stdout, new RegExp(`${publicIp} +h2 `));
+    const unknown = await weft('h1', 'peers h22');
+    assert.deepEqual(
+      [unknown.code, unknown.stderr],
+      [2, 'weft: No peer is called "h22"; did you mean h2?\n'],
+    );
+  });
+
   it('ping peers through overlay and underlay, and report which of the two fails', async () => {
     const { publicIp } = lab().host('h2');
     const ping = async (args: string, code: number): Promise<PingPeerV1[]> => {
@@ -129,7 +147,7 @@ describe('the commands on a lab', () => {
     ]);
     assert.equal(
       last,
-      `{"kind":"peer","key":"${key}","ipv4":"${subnet}","publicIp":"${publicIp}","payloadBytes":56,` +
+      `{"kind":"peer","key":"${key}","name":"h2","ipv4":"${subnet}","publicIp":"${publicIp}","payloadBytes":56,` +
         `"overlay":{"address":"${overlay}","sent":1,"received":1,${rtt},"largestPacketBytes":1450,"errors":[]},` +
         `"underlay":{"address":"${publicIp}","sent":1,"received":1,${rtt},"largestPacketBytes":1500,"errors":[]}}`,
     );
@@ -138,13 +156,19 @@ describe('the commands on a lab', () => {
 
   it('explain why an address without an owner is unreachable', async () => {
     const unleased = await json<RouteV1>('h1', 'route get 10.5.250.7', 4);
-    assert.deepEqual([unleased.kind, unleased.datapath], ['unleased', 'unencapsulated']);
+    assert.deepEqual(
+      [unleased.kind, unleased.datapath, unleased.dev],
+      ['unleased', 'unencapsulated', 'eth0'],
+    );
     const outside = await weft('h1', 'route get 192.0.2.1');
     assert.equal(outside.code, 4);
     assert.match(outside.stdout, /lies outside of the overlay network/);
     const wrong = await weft('h1', 'route get host2');
     assert.deepEqual([wrong.code, wrong.stdout], [2, '']);
-    assert.equal(wrong.stderr, 'weft: "host2" is not an IP address, for example 10.5.72.2\n');
+    assert.match(
+      wrong.stderr,
+      /^weft: "host2" is not an IP address, for example 10\.5\.72\.2, nor the name of a peer: weft peers lists them\n$/,
+    );
   });
 
   it('say that a packet to a peer leaves by the underlay where another route has taken it', async () => {
@@ -357,6 +381,36 @@ describe('the commands on a lab', () => {
     assert.match(await partOf('daemon/metrics.txt'), /^weft_build_info\{/m);
     assert.match(await partOf('registry/config.json'), /"Network":\s*"10\.5\.0\.0\/16"/);
     assert.match(await partOf('registry/config-history.json'), /"modRevision"/);
+  });
+
+  it('drain a host, release its lease, and put it into service again', async () => {
+    const hasFile = (): Promise<boolean> => shellTest(lab(), 'h3', `test -e ${lab().subnetFile('h3')}`);
+    const address = await containerOf('h3');
+    const drained = await weft('h3', 'drain');
+    assert.equal(drained.code, 0, drained.stderr);
+    await waitFor('subnet.env to be gone', async () => !(await hasFile()), 60_000);
+    assert.ok(await shellTest(lab(), 'c1', `ping -q -c 3 -i 0.2 -W 2 ${address}`), 'the container stays');
+    await lab().stopDaemon('h3');
+    await lab().startDaemon('h3');
+    await waitFor('the daemon to be back', async () => (await weft('h3', 'status')).code === 4, 60_000);
+    assert.match((await weft('h3', 'status')).stdout, /! this host is drained: it takes no new containers/);
+    assert.equal(await hasFile(), false);
+    const unconfirmed = await weft('h3', 'drain --release');
+    assert.deepEqual([unconfirmed.code, unconfirmed.stdout], [2, '']);
+    assert.match(unconfirmed.stderr, /Release 10\.5\.\S+\? .*No terminal to ask on: give --yes/);
+    assert.equal((await weft('h3', 'drain --release --yes')).code, 0);
+    const isGone = async (): Promise<boolean> => !(await weft('h1', 'leases')).stdout.includes(subnets[2]!);
+    await waitFor('the lease to be gone', isGone, 60_000);
+    await waitFor('the daemon to end', async () => (await weft('h3', 'status')).code === 3, 60_000);
+    await lab().startDaemon('h3');
+    await waitFor(
+      'it to wait',
+      async () => (await weft('h3', 'status')).stdout.includes('! released'),
+      60_000,
+    );
+    assert.equal((await weft('h3', 'drain --undo')).code, 0);
+    await waitUntilReady(lab(), 'h3');
+    assert.equal(await hasFile(), true);
   });
 
   it('reject a second daemon beside one that answers', async () => {

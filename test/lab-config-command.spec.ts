@@ -38,10 +38,13 @@ describe('weft config', () => {
   /** The output of a change whose wait for hosts ends by Ctrl-C. */
   async function interruptedSet(text: string): Promise<string> {
     const program = `WEFT_NODE=${process.execPath} ${join(packageRoot(), 'bin', 'weft')}`;
-    const script = `${program} config set - --yes --etcd-endpoints ${ETCD_URL} <<'END' &
+    const script = `out=$(mktemp)
+${program} config set - --yes --etcd-endpoints ${ETCD_URL} >$out <<'END' &
 ${text}
 END
-pid=$!; sleep 2; kill -INT $pid; wait $pid; echo code $?`;
+pid=$!
+until grep -q 'waiting for' $out; do sleep 0.1; done
+kill -INT $pid; wait $pid; echo code $?; cat $out; rm $out`;
     // Children of a shell without job control ignore SIGINT.
     const { stdout } = await lab().exec('etcd', ['bash', '--norc', '-m', '-c', script]);
     assert.match(stdout, /^code 4$/m);

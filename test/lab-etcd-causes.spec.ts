@@ -80,4 +80,18 @@ describe('causes why etcd is out of reach', () => {
     await waitFor('h1 to have etcd again', isBack, 2 * FOLLOW_MS);
     assert.equal(count(await logOf(lab(), 'h1'), cause), earlier + 1);
   });
+
+  it('are named later: the first loss after a start without etcd', async () => {
+    await lab().stopEtcd('TERM');
+    await lab().startDaemon('h2', ['--etcd-username=root', '--etcd-password=right']);
+    await waitForLogLine(lab(), 'h2', /ERROR Registry unavailable, waiting for it/);
+    await lab().startEtcd();
+    await waitUntilReady(lab(), 'h2');
+    const from = (await logOf(lab(), 'h2')).length;
+    await lab().stopEtcd('KILL');
+    const isLogged = async (): Promise<boolean> =>
+      /Registry lost; forwarding goes on.*error=/.test((await logOf(lab(), 'h2')).slice(from));
+    await waitFor('the loss to be logged', isLogged, FOLLOW_MS);
+    await lab().startEtcd();
+  });
 });

@@ -1,6 +1,7 @@
 // What a monitoring system gets of a cluster: metrics of a host with kernel VXLAN and one in userspace, the page's document,
 // and a command that runs when the subnet changes.
 import assert from 'node:assert/strict';
+import { HISTOGRAMS } from '../daemon/metrics/histogram-metrics.ts';
 import { METRICS } from '../daemon/metrics/metrics.ts';
 import type { ClusterV1 } from '../api/index.ts';
 import { ETCD_URL } from '../lab/topology.ts';
@@ -83,7 +84,7 @@ describe('metrics', () => {
     const { text } = await ask('h1', '/metrics');
     assert.deepEqual(await promtool(['check', 'metrics'], text), '');
     const served = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name!);
-    const declared = new Set(METRICS.map(({ name }) => name));
+    const declared = new Set([...METRICS, ...HISTOGRAMS].map(({ name }) => name));
     assert.deepEqual(
       served.filter((name) => !declared.has(name)),
       [],
@@ -107,7 +108,7 @@ describe('metrics', () => {
     assert.ok((await count()) >= before + 3);
     // What has no meaning on a host is absent there: of the packet path in the kernel's, of devices' checksums in userspace.
     const texts = await Promise.all(['h1', 'h2'].map(async (name) => (await ask(name, '/metrics')).text));
-    for (const { name } of METRICS)
+    for (const { name } of [...METRICS, ...HISTOGRAMS])
       if (!name.startsWith('weft_wireguard_'))
         assert.match(texts.join('\n'), new RegExp(`^# TYPE ${name} `, 'm'));
   });

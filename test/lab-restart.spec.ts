@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { startPings, startStream } from '../lab/traffic.ts';
+import { logOf } from './support/daemon-view.ts';
 import { programmedPeers, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 /** Each costs seconds; RESTARTS overrides the number. */
@@ -29,6 +30,8 @@ describe('restarting a daemon', () => {
         'the TCP stream broke',
       );
       assert.deepEqual(await viewOf(lab(), 'h1'), before);
+      // Nothing else changes the kernel here.
+      assert.doesNotMatch(await logOf(lab(), 'h1'), /Detected changes of overlay objects/);
     });
   }
 

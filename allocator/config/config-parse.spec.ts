@@ -664,4 +664,15 @@ describe('parseNetworkConfig', () => {
       );
     });
   });
+
+  it('names the faults of a backend whose type is misspelled together with it', () => {
+    const result = parseNetworkConfig(
+      '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlna","VNI":0,"DirectRouteing":true}}',
+    );
+    assert.ok(!result.ok);
+    assert.deepEqual(
+      result.issues.map(({ path }) => path),
+      ['/Backend/Type', '/Backend/VNI', '/Backend/DirectRouteing'],
+    );
+  });
 });

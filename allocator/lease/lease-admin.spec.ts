@@ -77,6 +77,14 @@ describe('leases by hand', () => {
     assert.deepEqual([lease?.isReservation, lease?.publicIp, lease?.value], [true, '198.18.1.9', BARE]);
   });
 
+  it('have and are found by the names of their hosts', async () => {
+    const { entries } = await registry.snapshot();
+    const named = describeLeases(entries, undefined, undefined, ({ attributes }) =>
+      attributes.publicIp === '198.18.1.2' ? 'db-2' : undefined,
+    );
+    assert.deepEqual([named[0]?.name, findLease(named, 'db-2')?.key], ['db-2', '10.5.72.0-24']);
+  });
+
   it('reserve no second subnet for a host that holds one', async () => {
     const second = { subnet: '10.5.73.0/24', publicIp: '198.18.1.2' };
     assert.match(

@@ -7,7 +7,7 @@ import { parseNetworkConfig } from '../config/config-parse.ts';
 import { decodeEntry } from '../registry/lease-entry.ts';
 import type { DecodeEntry } from '../registry/registry-snapshot-store.ts';
 import { encodeLeaseValue } from '../registry/lease-value.ts';
-import type { LeaseSubnets } from '../lease.ts';
+import type { Lease, LeaseSubnets } from '../lease.ts';
 import { NO_LEASE, toRevision } from '../registry/registry.ts';
 import type { Registry, RegistryEntry, RegistrySnapshot } from '../registry/registry.ts';
 import { blockedSubnets, formatSubnetKey, parseSubnetKey } from '../registry/subnet-key.ts';
@@ -34,12 +34,21 @@ export function describeLeases(
   entries: Iterable<RegistryEntry>,
   ownKey?: string,
   decode: DecodeEntry = decodeEntry,
+  nameOf: NameOf = () => undefined,
 ): readonly LeaseV1[] {
   const sorted = [...entries].sort((a, b) => compare(a.key, b.key));
-  return sorted.map((entry) => describe(entry, entry.key === ownKey, decode));
+  return sorted.map((entry) => describe(entry, entry.key === ownKey, decode, nameOf));
 }
 
-function describe(entry: RegistryEntry, isOwn: boolean, decode: DecodeEntry = decodeEntry): LeaseV1 {
+/** What operators call the host of a lease. */
+type NameOf = (lease: Lease) => string | undefined;
+
+function describe(
+  entry: RegistryEntry,
+  isOwn: boolean,
+  decode: DecodeEntry = decodeEntry,
+  nameOf: NameOf = () => undefined,
+): LeaseV1 {
   const { key, value, modRevision, leaseId } = entry;
   const base = { key, isReservation: leaseId === NO_LEASE, isOwn, modRevision, value };
   const decoded = decode(entry);
@@ -47,8 +56,10 @@ function describe(entry: RegistryEntry, isOwn: boolean, decode: DecodeEntry = de
     return { ...base, ...decoded.invalid.blocked, backend: '', problem: decoded.invalid.reason };
   const { attributes, isReservation, subnets } = decoded.lease;
   const { publicIp, publicIpv6, backendType } = attributes;
+  const name = nameOf(decoded.lease);
   return {
     ...base,
+    ...(name !== undefined && { name }),
     isReservation,
     ...subnets,
     ...(publicIp && { publicIp }),
@@ -99,11 +110,16 @@ export async function releaseLease(registry: LeaseRegistry, request: ReleaseV1):
   return { key: entry.key, outcome: 'released', revision: result.revision };
 }
 
-/** The lease whose key, subnet or public IP is `text`. */
+/** The lease whose key, name, subnet or public IP is `text`. */
 export function findLease(leases: readonly LeaseV1[], text: string): LeaseV1 | undefined {
   return leases.find(
-    ({ key, ipv4, ipv6, publicIp, publicIpv6 }) =>
-      key === text || ipv4 === text || ipv6 === text || publicIp === text || publicIpv6 === text,
+    ({ key, name, ipv4, ipv6, publicIp, publicIpv6 }) =>
+      key === text ||
+      name === text ||
+      ipv4 === text ||
+      ipv6 === text ||
+      publicIp === text ||
+      publicIpv6 === text,
   );
 }
 

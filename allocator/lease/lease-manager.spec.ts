@@ -88,6 +88,7 @@ describe('LeaseManager', () => {
         remove: 0,
         keepAlive: 0,
         revoke: 0,
+        listMeta: 0,
         readMeta: 0,
         writeMeta: 0,
         watch: 1,

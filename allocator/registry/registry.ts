@@ -168,6 +168,8 @@ export interface SubnetKeys {
 export interface MetaKeys {
   /** `undefined` if the key does not exist. */
   readMeta(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined>;
+  /** Values of all keys below `folder`, which ends with a slash, by the rest of the key. */
+  listMeta(folder: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** Writes a key, whatever it held. It is removed with the registry lease, if it has one. */
   writeMeta(entry: NewEntry, signal?: AbortSignal): Promise<Revision>;
 }

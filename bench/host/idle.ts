@@ -1,16 +1,17 @@
-// What does a daemon cost that has nothing to do? A host of a cluster of N peers, all in the kernel; then nothing happens for
-// almost three minutes, in which its processor time and wake-ups are counted over all of its threads. That covers one
-// incremental registry check in it, which runs every five minutes. Then it lists registry and kernel in full, which an idle
-// daemon does every ten minutes, and of the kernel alone: a tenth of that is counted to each minute. Both are too much
-// rather than too little. In between its memory is read.
-import { readdirSync, readFileSync } from 'node:fs';
+// What does a daemon cost that has nothing to do? A host of a cluster of N peers, which are all in the kernel and answer its
+// echoes; then nothing happens for almost three minutes, in which its processor time and wake-ups are counted over all of its
+// threads. That covers one incremental registry check in it, which runs every five minutes. Then it lists registry and kernel in
+// full, which an idle daemon does every ten minutes, and of the kernel alone: a tenth of that is counted to each minute. Both are
+// too much rather than too little. In between its memory is read.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lab } from '../../lab/lab.ts';
 import { openWriter, startTimed } from '../cluster/lab-programs.ts';
 import { BENCH_CONFIG } from '../cluster/seed.ts';
 import type { BenchResult, Metric } from '../metrics.ts';
+import { answerForPeers } from './answering-peers.ts';
 import { withInstalled } from './installed.ts';
 import { residentMegabytes } from './stopwatch.ts';
+import { watchUsage, type Usage } from './usage.ts';
 
 const PEERS = 1000;
 /**
@@ -24,11 +25,6 @@ const READING_MS = 5000;
 const MINUTES_PER_READING = 10;
 /** 0.1 % of a core. */
 const LIMIT_MS = MINUTE_MS / 1000;
-
-interface Usage {
-  readonly processorMs: number;
-  readonly wakeUps: number;
-}
 
 interface Sample {
   readonly quiet: Usage;
@@ -70,7 +66,7 @@ export async function benchIdle(rounds = 1): Promise<BenchResult> {
 const perMinute = (count: number): number => count / WATCHED_MINUTES;
 
 async function measure(program: string): Promise<Sample> {
-  const lab = await Lab.create({ name: `idle-${process.pid}`, hosts: 1, start: false });
+  const lab = await Lab.create({ name: `idle-${process.pid}`, hosts: 2, start: false });
   try {
     await lab.startEtcd();
     await lab.putConfig(BENCH_CONFIG);
@@ -78,39 +74,18 @@ async function measure(program: string): Promise<Sample> {
     await writer.send({ seed: PEERS });
     writer.end();
     const daemon = await startTimed(lab, program);
+    await answerForPeers(lab);
     const { pid } = daemon.times;
     const processes = `/proc/${lab.sandbox.pid}/root/proc`;
     const tasks = `${processes}/${pid}/task`;
     await sleep(SETTLE_MS);
-    const quiet = await watch(tasks, WATCHED_MINUTES * MINUTE_MS);
+    const quiet = await watchUsage(tasks, WATCHED_MINUTES * MINUTE_MS);
     const residentMb = residentMegabytes(processes, pid);
     await lab.check('h1', ['kill', '-HUP', String(pid)]);
-    const reading = await watch(tasks, READING_MS);
+    const reading = await watchUsage(tasks, READING_MS);
     daemon.end();
     return { quiet, reading, residentMb };
   } finally {
     await lab.down();
   }
-}
-
-/** What all threads whose folders are in `folder` use within `ms`. */
-async function watch(folder: string, ms: number): Promise<Usage> {
-  const before = usageOf(folder);
-  await sleep(ms);
-  const after = usageOf(folder);
-  return {
-    processorMs: after.processorMs - before.processorMs,
-    wakeUps: after.wakeUps - before.wakeUps,
-  };
-}
-
-/** Sums over threads: time on a processor (schedstat, in ns), and how often they were put on one of their own will. */
-function usageOf(folder: string): Usage {
-  let [processorMs, wakeUps] = [0, 0];
-  for (const task of readdirSync(folder)) {
-    processorMs += Number(readFileSync(`${folder}/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
-    const status = readFileSync(`${folder}/${task}/status`, 'utf8');
-    wakeUps += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
-  }
-  return { processorMs, wakeUps };
 }

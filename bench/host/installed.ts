@@ -2,6 +2,7 @@
 import { cpSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { weftProgram } from '../../lab/daemon-command.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 
 /** Lays the bundle out; `make bundle` has made it. @returns its folder, which the caller removes */
@@ -35,11 +36,14 @@ export async function withInstalled<Result>(
   }
 }
 
-/** Command prefix that starts `program` in place of the lab's daemon; `first` is a shell command that runs before it. */
+/**
+ * Command prefix that starts `program` in place of the lab's, wherever the command names that; `first` is a shell command that
+ * runs before it.
+ */
 export function insteadOf(program: string, first = ':'): string[] {
-  // $1 is the program, then comes the lab's command: env WEFT_NODE=… PROGRAM daemon ….
-  const script = `${first}; program=$1 node=$3; shift 4; exec env "$node" "$program" "$@"`;
-  return ['sh', '-c', script, 'sh', program];
+  const replace = 'for each; do [ "$each" != "$old" ] || each=$new; set -- "$@" "$each"; shift; done';
+  const script = `${first}; old=$1 new=$2; shift 2; ${replace}; exec "$@"`;
+  return ['sh', '-c', script, 'sh', weftProgram(), program];
 }
 
 /** Two installations and a link that leads to one of them: what an upgrade changes. */

@@ -4,7 +4,6 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createRedactor } from '../../daemon/log/redact.ts';
 import type { ControlClient } from './control-client.ts';
-import type { TarFile } from '../format/tar.ts';
 
 /** Programs whose output is a part, by the name of the part. */
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
@@ -35,12 +34,18 @@ const FILES: Readonly<Record<string, string>> = {
 const PROGRAM_TIMEOUT_MS = 10_000;
 const MAX_PROGRAM_BYTES = 16 << 20;
 
+/** A file of the archive. */
+export interface DumpPart {
+  readonly path: string;
+  readonly text: string;
+}
+
 interface EndpointList {
   readonly endpoints: readonly { readonly method: string; readonly path: string }[];
 }
 
 /** All parts, in the order of their names. */
-export async function gatherParts(client: ControlClient): Promise<readonly TarFile[]> {
+export async function gatherParts(client: ControlClient): Promise<readonly DumpPart[]> {
   // First and alone: loading the doctor and starting programs can delay an answer past its time limit.
   const answers = await requestAll(client);
   const parts = await Promise.all([
@@ -54,7 +59,7 @@ export async function gatherParts(client: ControlClient): Promise<readonly TarFi
 }
 
 /** The document of the network config and its history, without secrets. */
-async function configParts(client: ControlClient): Promise<TarFile[]> {
+async function configParts(client: ControlClient): Promise<DumpPart[]> {
   const paths = ['registry/config.json', 'registry/config-history.json'] as const;
   try {
     const { readConfigParts } = await import('./config-parts.ts');
@@ -69,7 +74,7 @@ async function configParts(client: ControlClient): Promise<TarFile[]> {
 }
 
 /** The output of `weft doctor --json`. */
-async function reportOfDoctor(client: ControlClient): Promise<TarFile[]> {
+async function reportOfDoctor(client: ControlClient): Promise<DumpPart[]> {
   const path = 'doctor.json';
   try {
     const { createReport } = await import('../doctor/report.ts');
@@ -80,7 +85,7 @@ async function reportOfDoctor(client: ControlClient): Promise<TarFile[]> {
 }
 
 /** Every GET endpoint that the daemon lists, so that new ones need no change here. */
-async function requestAll(client: ControlClient): Promise<TarFile[]> {
+async function requestAll(client: ControlClient): Promise<DumpPart[]> {
   try {
     const { endpoints } = JSON.parse(await client.text('')) as EndpointList;
     const paths = endpoints
@@ -92,7 +97,7 @@ async function requestAll(client: ControlClient): Promise<TarFile[]> {
   }
 }
 
-async function requestEndpoint(client: ControlClient, endpoint: string): Promise<TarFile> {
+async function requestEndpoint(client: ControlClient, endpoint: string): Promise<DumpPart> {
   const name = endpoint.replace(/^\/(?:v1\/)?/, '');
   const path = `daemon/${name.replaceAll('/', '-')}`;
   const query = name === 'events' ? '?last=256&follow=0' : '';

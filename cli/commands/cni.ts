@@ -135,6 +135,6 @@ function readSources(): PluginSources {
 function print({ changes, warnings }: InstallPlan, isDryRun: boolean): void {
   const verb = isDryRun ? 'would write' : 'writing';
   for (const { path, change } of changes) printText(`${change === 'none' ? 'unchanged' : verb} ${path}\n`);
-  if (isDryRun) printText(`\n${changes.at(-1)!.text}`);
+  if (isDryRun) printText(`\n${changes.at(-1)!.content.toString()}`);
   for (const warning of warnings) printError(`weft cni: ${warning}\n`);
 }

@@ -1,4 +1,5 @@
 // `weft daemon`: handles help, version and wrong usage, and loads the daemon only to run it.
+import type { Duplex } from 'node:stream';
 import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { DAEMON_FLAGS } from '../../daemon/options/flags.ts';
 import type { FlagDefinition } from '../../daemon/options/flag-definition.ts';
@@ -36,6 +37,11 @@ function flagOptions(): CommandSpec['options'] {
   );
 }
 
+/** Loads the plugin with the first container. */
+function serveCni(connection: Duplex, head: Buffer): void {
+  void import('../../containers/cni/session.ts').then((cni) => cni.serveCni(connection, head));
+}
+
 /** Runs until a signal. Resolves with the exit code. */
 async function runDaemonCommand(argv: readonly string[]): Promise<number> {
   const commandLine = parseCommandLine(argv, process.env);
@@ -48,7 +54,7 @@ async function runDaemonCommand(argv: readonly string[]): Promise<number> {
   const end = (): never => process.exit(EXIT_OK);
   for (const signal of STOP_SIGNALS) process.on(signal, end);
   const { runDaemon } = await import('../../daemon/main.ts');
-  const running = runDaemon(commandLine.options, commandLine.warnings);
+  const running = runDaemon(commandLine.options, commandLine.warnings, serveCni);
   // After the daemon installs its own listeners: without a listener a pending signal kills the
   // process.
   for (const signal of STOP_SIGNALS) process.off(signal, end);

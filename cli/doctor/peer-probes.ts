@@ -106,4 +106,4 @@ export const isBlocked = ({ underlayOk, overlayOk }: PeerProbe): boolean => unde
 
 /** Name of a peer in messages. */
 export const name = ({ peer, overlay }: Pick<PeerProbe, 'peer' | 'overlay'>): string =>
-  `${peer.key} (${overlay} at ${peer.publicIp ?? peer.publicIpv6})`;
+  `${peer.name === undefined ? '' : `${peer.name}, `}${peer.key} (${overlay} at ${peer.publicIp ?? peer.publicIpv6})`;

@@ -7,18 +7,19 @@ import { formatTable } from './table.ts';
 /** One line per key. */
 export function formatLeases({ leases }: LeasesV1, style: Style): string {
   if (leases.length === 0) return 'no leases: no host has a subnet yet\n';
+  const hasNames = leases.some(({ name }) => name !== undefined);
   const rows = leases.map((lease) => [
     subnetsOf(lease) || lease.key,
     lease.publicIp ?? lease.publicIpv6 ?? '-',
+    ...(hasNames ? [lease.name ?? '-'] : []),
     lease.backend || '-',
     lease.isReservation ? 'reserved' : 'leased',
     [lease.isOwn && 'this host', lease.problem !== undefined && style.bad(`! ${lease.problem}`)]
       .filter(Boolean)
       .join('  '),
   ]);
-  const [first = '', ...lines] = formatTable([['SUBNET', 'PUBLIC IP', 'BACKEND', 'KIND', ''], ...rows]).split(
-    '\n',
-  );
+  const heading = ['SUBNET', 'PUBLIC IP', ...(hasNames ? ['NAME'] : []), 'BACKEND', 'KIND', ''];
+  const [first = '', ...lines] = formatTable([heading, ...rows]).split('\n');
   return [style.dim(first), ...lines].join('\n');
 }
 
@@ -28,6 +29,7 @@ export function formatLease(lease: LeaseV1, style: Style): string {
     ['key', lease.key],
     ['subnet', subnetsOf(lease) || '-'],
     ['public IP', [lease.publicIp, lease.publicIpv6].filter(Boolean).join(', ') || '-'],
+    ...(lease.name === undefined ? [] : [['host', lease.name]]),
     ['backend', lease.backend || '-'],
     [
       'kind',

@@ -14,6 +14,18 @@ describe('weft peers prints', () => {
     );
   });
 
+  it('names of hosts that publish them', () => {
+    const [peer] = PEERS.peers;
+    const peers = [
+      { ...peer!, name: 'db-2' },
+      { ...peer!, publicIp: '198.18.1.3' },
+    ];
+    const [heading, first, second] = formatPeers({ ...PEERS, peers }, PLAIN).split('\n');
+    assert.match(heading!, /^SUBNET +PUBLIC IP +NAME  MAC /);
+    assert.match(first!, / 198\.18\.1\.2  db-2  42:/);
+    assert.match(second!, / 198\.18\.1\.3  -     42:/);
+  });
+
   it('peers with problems, traffic and probes', () => {
     assert.equal(
       formatPeers(BROKEN_PEERS, PLAIN),

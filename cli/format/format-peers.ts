@@ -10,13 +10,24 @@ export function formatPeers({ peers, at }: PeersV1, style: Style): string {
   const hasTraffic = peers.some(({ traffic, wireguard }) => (traffic ?? wireguard) !== undefined);
   const hasWireguard = peers.some(({ wireguard }) => wireguard !== undefined);
   const hasProbes = peers.some(({ probe }) => probe !== undefined);
-  const heading = ['SUBNET', 'PUBLIC IP', 'MAC', 'MODE', 'STATE', 'SINCE', 'LIVENESS'];
+  const hasNames = peers.some(({ name }) => name !== undefined);
+  const heading = [
+    'SUBNET',
+    'PUBLIC IP',
+    ...(hasNames ? ['NAME'] : []),
+    'MAC',
+    'MODE',
+    'STATE',
+    'SINCE',
+    'LIVENESS',
+  ];
   if (hasTraffic) heading.push('SENT', 'RECEIVED');
   if (hasWireguard) heading.push('ENDPOINT', 'HANDSHAKE');
   if (hasProbes) heading.push('PROBE');
   const rows = peers.map((peer) => [
     subnetsOf(peer),
     peer.publicIp ?? peer.publicIpv6 ?? '-',
+    ...(hasNames ? [peer.name ?? '-'] : []),
     peer.mac ?? '-',
     peer.mode,
     formatSync(peer.state, style),

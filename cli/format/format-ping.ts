@@ -16,7 +16,7 @@ export function formatEcho({ layer, address, sequence, rttMs, error }: PingEchoV
 export function formatPingedPeer(peer: PingPeerV1, style: Style): string {
   const { overlay, underlay } = peer;
   const lines = [
-    `${style.bold(subnetsOf(peer))}  ${peer.publicIp ?? peer.publicIpv6 ?? ''}`.trimEnd(),
+    [style.bold(subnetsOf(peer)), peer.publicIp ?? peer.publicIpv6, peer.name].filter(Boolean).join('  '),
     overlay
       ? layerLine('overlay', overlay, style)
       : style.dim('overlay   its backend gives it no address there'),
@@ -45,14 +45,24 @@ function lossOf({ sent, received }: PingLayerV1, style: Style): string {
 /** One line per peer, followed by its errors. */
 export function formatPingedPeers(peers: readonly PingPeerV1[], style: Style): string {
   if (peers.length === 0) return 'no peers: this host is alone in its network\n';
-  const heading = ['SUBNET', 'PUBLIC IP', 'OVERLAY', 'LARGEST', 'UNDERLAY', 'LARGEST'];
+  const hasNames = peers.some(({ name }) => name !== undefined);
+  const heading = [
+    'SUBNET',
+    'PUBLIC IP',
+    ...(hasNames ? ['NAME'] : []),
+    'OVERLAY',
+    'LARGEST',
+    'UNDERLAY',
+    'LARGEST',
+  ];
   const rows = peers.map((peer) => [
     subnetsOf(peer),
     peer.publicIp ?? peer.publicIpv6 ?? '-',
+    ...(hasNames ? [peer.name ?? '-'] : []),
     ...cellsOf(peer.overlay, style),
     ...cellsOf(peer.underlay, style),
   ]);
-  const [first = '', ...lines] = formatTable([heading, ...rows], { right: [3, 5] })
+  const [first = '', ...lines] = formatTable([heading, ...rows], { right: hasNames ? [4, 6] : [3, 5] })
     .trimEnd()
     .split('\n');
   const body = lines.map((line, index) => [line, ...errorsOf(peers[index]!, style)].join('\n'));

@@ -56,13 +56,15 @@ export function formatRoute(route: RouteV1, style: Style): string {
 
 /** The routes to all peers. */
 export function formatRoutes({ peers }: PeersV1, style: Style): string {
-  const heading = ['DESTINATION', 'HOST', 'MODE', 'STATE'];
+  const hasNames = peers.some(({ name }) => name !== undefined);
+  const heading = ['DESTINATION', 'HOST', ...(hasNames ? ['NAME'] : []), 'MODE', 'STATE'];
   const rows = peers.flatMap((peer) =>
     [peer.ipv4, peer.ipv6]
       .filter((subnet) => subnet !== undefined)
       .map((subnet) => [
         subnet,
         peer.publicIp ?? peer.publicIpv6 ?? '-',
+        ...(hasNames ? [peer.name ?? '-'] : []),
         peer.mode,
         formatSync(peer.state, style),
       ]),

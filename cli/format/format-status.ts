@@ -9,6 +9,7 @@ export function formatStatus(status: StatusV1, style: Style): string {
   const { daemon, at, health } = status;
   const head = `${style.bold('weft')} ${daemon.version}  ${formatHealth(health, style)}  up ${formatDuration(msBetween(daemon.startedAt, at))}, pid ${daemon.pid}\n`;
   const rows = [
+    hostRow(status),
     subnetRow(status),
     networkRow(status),
     migrationRow(status, style),
@@ -34,6 +35,10 @@ export function formatHealth(health: HealthV1, style: Style): string {
 }
 
 type Row = readonly [label: string, text: string];
+
+function hostRow({ name }: StatusV1): Row | undefined {
+  return name === undefined ? undefined : ['host', name];
+}
 
 function subnetRow({ lease, at }: StatusV1): Row | undefined {
   if (lease === undefined) return undefined;

@@ -1,9 +1,9 @@
-// A tar archive (POSIX ustar) of texts in memory. Pure.
+// A tar archive (POSIX ustar) of texts and files in memory. Pure.
 
 export interface TarFile {
   /** Path within the archive, at most 100 bytes. */
   readonly path: string;
-  readonly text: string;
+  readonly text: string | Buffer;
 }
 
 const BLOCK_BYTES = 512;
@@ -14,7 +14,7 @@ const BLOCK_BYTES = 512;
  */
 export function tar(files: readonly TarFile[], modifiedSec: number): Buffer {
   const parts = files.flatMap(({ path, text }) => {
-    const body = Buffer.from(text);
+    const body = typeof text === 'string' ? Buffer.from(text) : text;
     const padding = Buffer.alloc((BLOCK_BYTES - (body.length % BLOCK_BYTES)) % BLOCK_BYTES);
     return [header(path, body.length, modifiedSec), body, padding];
   });

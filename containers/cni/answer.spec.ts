@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { answer, type Answer } from './answer.ts';
 import { CNI_CODES } from './cni-error.ts';
-import type { Environment } from './delegate.ts';
+import type { Environment } from './plan.ts';
 
 const DELEGATE = `#!/bin/sh
 printf '%s %s %s\\n' "$CNI_COMMAND" "$CNI_CONTAINERID" "$CNI_IFNAME" >>"$(dirname "$0")/calls"

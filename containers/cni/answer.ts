@@ -1,9 +1,10 @@
-// The answer of weft-cni to a command in environment variables and a config: checks both, then runs
+// The answer of weft-cni to a command in environment variables and a config: checks both, then plans
 // the command of `plugin.ts`.
 import { CNI_CODES, CniError, formatCniError, toCniError } from './cni-error.ts';
 import { NEWEST_CNI_VERSION } from './cni-version.ts';
-import type { Environment } from './delegate.ts';
+import { perform } from './local-host.ts';
 import { parseNetwork, type AttachmentId } from './network.ts';
+import type { Environment, Plan } from './plan.ts';
 import {
   add,
   check,
@@ -15,12 +16,12 @@ import {
   type Request,
 } from './plugin.ts';
 
-const ON_ATTACHMENTS: Readonly<Record<string, (request: AttachmentRequest) => string | void>> = {
+const ON_ATTACHMENTS: Readonly<Record<string, (request: AttachmentRequest) => Plan<string | void>>> = {
   ADD: add,
   DEL: del,
   CHECK: check,
 };
-const ON_NETWORKS: Readonly<Record<string, (request: Request) => void>> = {
+const ON_NETWORKS: Readonly<Record<string, (request: Request) => Plan<void>>> = {
   GC: collectGarbage,
   STATUS: status,
 };
@@ -35,29 +36,43 @@ export interface Answer {
   readonly exitCode: 0 | 1;
 }
 
+/** The answer by this process. */
 export function answer(environment: Environment, readInput: () => string): Answer {
-  let input = '';
+  let input: string;
   try {
     input = readInput();
-    return { text: run(environment, input), exitCode: 0 };
   } catch (error) {
-    return { text: formatCniError(toCniError(error), versionIn(input)), exitCode: 1 };
+    return failure(error, '');
+  }
+  return perform(planAnswer(environment, input));
+}
+
+/** Plans the answer; every error is one. */
+export function* planAnswer(environment: Environment, input: string): Plan<Answer> {
+  try {
+    return { text: yield* run(environment, input), exitCode: 0 };
+  } catch (error) {
+    return failure(error, input);
   }
 }
 
+function failure(error: unknown, input: string): Answer {
+  return { text: formatCniError(toCniError(error), versionIn(input)), exitCode: 1 };
+}
+
 /** @returns the text for standard output. @throws CniError */
-function run(environment: Environment, input: string): string {
+function* run(environment: Environment, input: string): Plan<string> {
   const { CNI_COMMAND: command = '' } = environment;
   if (command === 'VERSION') return version(versionIn(input));
   if (Object.hasOwn(ON_ATTACHMENTS, command)) {
     const id = attachmentIn(environment, command);
     const network = parseNetwork(input);
-    return ON_ATTACHMENTS[command]!({ network, environment, id }) ?? '';
+    return (yield* ON_ATTACHMENTS[command]!({ network, environment, id })) ?? '';
   }
   if (!Object.hasOwn(ON_NETWORKS, command))
     throw badVariable('CNI_COMMAND', command, 'ADD, DEL, CHECK, GC, STATUS or VERSION');
   need(environment, 'CNI_PATH');
-  ON_NETWORKS[command]!({ network: parseNetwork(input), environment });
+  yield* ON_NETWORKS[command]!({ network: parseNetwork(input), environment });
   return '';
 }
 

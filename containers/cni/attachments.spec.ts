@@ -12,8 +12,22 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AttachmentStore } from './attachments.ts';
+import * as attachments from './attachments.ts';
 import type { DelegateConfig } from './delegate-config.ts';
+import { perform } from './local-host.ts';
+import type { AttachmentId } from './network.ts';
+
+/** The store of this host. */
+class AttachmentStore {
+  readonly #store: attachments.AttachmentStore;
+  constructor(folder: string) {
+    this.#store = new attachments.AttachmentStore(folder);
+  }
+  find = (id: AttachmentId, network: string) => perform(this.#store.find(id, network));
+  save = (id: AttachmentId, config: DelegateConfig) => perform(this.#store.save(id, config));
+  remove = (id: AttachmentId, network: string) => perform(this.#store.remove(id, network));
+  list = (network: string) => perform(this.#store.list(network));
+}
 
 const config = (name: string, mtu = 1450): DelegateConfig => ({
   cniVersion: '1.0.0',

@@ -2,10 +2,10 @@
 // changes or weft is removed. Folder and names follow flannel's plugin, so that each plugin can
 // remove what the other added: `<container>` for eth0, weft's `<container>@<interface>` for further
 // interfaces.
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DelegateConfig } from './delegate-config.ts';
 import { isObject, type AttachmentId } from './network.ts';
+import { listNames, readText, removePath, saveText, type Plan } from './plan.ts';
 
 /** The interface that every container has. */
 export const USUAL_IFNAME = 'eth0';
@@ -30,45 +30,46 @@ export class AttachmentStore {
   }
 
   /** The config of ADD; `'unreadable'` for a damaged file, or for a folder of its name. */
-  find(id: AttachmentId, network: string): DelegateConfig | 'unreadable' | undefined {
-    const own = this.#read(nameOf(id))?.config;
+  *find(id: AttachmentId, network: string): Plan<DelegateConfig | 'unreadable' | undefined> {
+    const own = (yield* this.#read(nameOf(id)))?.config;
     if (own !== undefined || id.ifname === USUAL_IFNAME) return own;
     // flannel's plugin names files by container alone.
-    const other = this.#read(id.containerId)?.config;
+    const other = (yield* this.#read(id.containerId))?.config;
     return isObject(other) && other.name === network ? other : undefined;
   }
 
   /** Replaces the file atomically. */
-  save(id: AttachmentId, config: DelegateConfig): void {
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    const temporary = join(this.#folder, `.${nameOf(id)}.weft`);
-    const file = join(this.#folder, nameOf(id));
-    // A folder in place of a file is damage, and has nothing that a later DEL needs.
-    for (const path of [temporary, file]) if (isFolder(path)) rmSync(path, { recursive: true });
-    writeFileSync(temporary, JSON.stringify(config), { mode: 0o600 });
-    renameSync(temporary, file);
-  }
-
-  /** Removes the file that {@link find} reads. */
-  remove(id: AttachmentId, network: string): void {
-    if (this.find(id, network) === undefined) return;
-    const name = this.#read(nameOf(id)) === undefined ? id.containerId : nameOf(id);
-    rmSync(join(this.#folder, name), { force: true, recursive: true });
-  }
-
-  /** All attachments of a network, and damaged ones that name no other network. */
-  list(network: string): SavedAttachment[] {
-    return listFolder(this.#folder).flatMap((name) => {
-      const stored = name.startsWith('.') ? undefined : this.#read(name);
-      if (stored === undefined || !isOf(network, stored)) return [];
-      const [containerId = name, ifname = USUAL_IFNAME] = name.split(SEPARATOR);
-      return [{ containerId, ifname, config: stored.config }];
+  save(id: AttachmentId, config: DelegateConfig): Plan<void> {
+    return saveText({
+      folder: this.#folder,
+      temporary: join(this.#folder, `.${nameOf(id)}.weft`),
+      file: join(this.#folder, nameOf(id)),
+      text: JSON.stringify(config),
     });
   }
 
-  #read(name: string): Stored | undefined {
+  /** Removes the file that {@link find} reads. */
+  *remove(id: AttachmentId, network: string): Plan<void> {
+    if ((yield* this.find(id, network)) === undefined) return;
+    const name = (yield* this.#read(nameOf(id))) === undefined ? id.containerId : nameOf(id);
+    yield* removePath(join(this.#folder, name));
+  }
+
+  /** All attachments of a network, and damaged ones that name no other network. */
+  *list(network: string): Plan<SavedAttachment[]> {
+    const found: SavedAttachment[] = [];
+    for (const name of yield* listFolder(this.#folder)) {
+      const stored = name.startsWith('.') ? undefined : yield* this.#read(name);
+      if (stored === undefined || !isOf(network, stored)) continue;
+      const [containerId = name, ifname = USUAL_IFNAME] = name.split(SEPARATOR);
+      found.push({ containerId, ifname, config: stored.config });
+    }
+    return found;
+  }
+
+  *#read(name: string): Plan<Stored | undefined> {
     try {
-      const text = readFileSync(join(this.#folder, name), 'utf8');
+      const text = yield* readText(join(this.#folder, name));
       return { config: parseConfig(text), text };
     } catch (error) {
       return isAbsent(error) ? undefined : { config: 'unreadable', text: '' };
@@ -94,10 +95,6 @@ function isOf(network: string, { config, text }: Stored): boolean {
   return names.length === 0 || names.includes(network);
 }
 
-function isFolder(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
 /** Also if the folder of the store is a file. */
 function isAbsent(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
@@ -108,9 +105,9 @@ function nameOf({ containerId, ifname }: AttachmentId): string {
   return ifname === USUAL_IFNAME ? containerId : `${containerId}${SEPARATOR}${ifname}`;
 }
 
-function listFolder(path: string): string[] {
+function* listFolder(path: string): Plan<readonly string[]> {
   try {
-    return readdirSync(path);
+    return yield* listNames(path);
   } catch (error) {
     if (isAbsent(error)) return [];
     throw error;

@@ -1,7 +1,7 @@
 // Copies the plugins of weft's image to a host, where no Node and perhaps no glibc is: a folder with
 // loader, libraries, Node and plugins, and beside it a launcher under the name of each plugin.
 //
-//   /opt/cni/bin/weft-cni, bridge, …   launcher (deploy/image/cni-launcher.c)
+//   /opt/cni/bin/weft-cni, bridge, …   launcher (native/cni/launcher.c)
 //   /opt/cni/bin/.weft ──► .weft-DIGEST/
 //
 // The folder is complete before the link names it, and one that plugins may still start from stays
@@ -23,8 +23,9 @@ import {
 } from 'node:fs';
 import { machine } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { isVersion, LAUNCHER_MARKER, PLUGIN_LINK } from '../../daemon/cni/plugin-files.ts';
+import { isVersion, PLUGIN_LINK } from '../../daemon/cni/plugin-files.ts';
 import { InstallError } from './install-error.ts';
+import { isProgram } from './plugin-file.ts';
 
 /** `cni.json` of an image; deploy/image/rootfs.sh writes it. Paths are those in the image. */
 export interface PluginSources {
@@ -155,10 +156,9 @@ function copyLauncher(launcher: string, path: string): CopiedFile {
   return { path, change: 'copied' };
 }
 
-/** A launcher of another version, or the script of `weft cni install`. */
+/** A launcher of another version, or what `weft cni install` writes. */
 function isOurs(content: Buffer): boolean {
-  const isScript = content.toString('latin1', 0, 2) === '#!' && content.includes(PLUGIN);
-  return isScript || content.includes(LAUNCHER_MARKER);
+  return isProgram(content) && content.includes(PLUGIN);
 }
 
 function replaceLink(path: string, target: string): void {

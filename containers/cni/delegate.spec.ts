@@ -4,10 +4,20 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CNI_CODES, CniError } from './cni-error.ts';
-import { findPlugin, runPlugin, supportedVersions, withVersion } from './delegate.ts';
+import * as delegate from './delegate.ts';
+import { withVersion } from './delegate.ts';
 import type { DelegateConfig } from './delegate-config.ts';
+import { perform } from './local-host.ts';
+import type { Environment } from './plan.ts';
 
 const CONFIG = { type: 'bridge', cniVersion: '1.0.0' } as unknown as DelegateConfig;
+
+const findPlugin = (type: string, environment: Environment) =>
+  perform(delegate.findPlugin(type, environment));
+const runPlugin = (config: DelegateConfig, environment: Environment) =>
+  perform(delegate.runPlugin(config, environment));
+const supportedVersions = (config: DelegateConfig, environment: Environment) =>
+  perform(delegate.supportedVersions(config, environment));
 
 describe('a delegate', () => {
   let folder: string;

@@ -1,18 +1,15 @@
 // Runs another plugin by the specification: found by type in CNI_PATH, with the same environment,
 // config on standard input, result on standard output.
-import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { CNI_CODES, CniError } from './cni-error.ts';
 import type { DelegateConfig } from './delegate-config.ts';
 import { isObject, type JsonObject } from './network.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
+import { findExecutable, runProgram, type Environment, type Plan } from './plan.ts';
 
 /** Path of a plugin. @throws CniError if no folder of CNI_PATH has it. */
-export function findPlugin(type: string, environment: Environment): string {
+export function* findPlugin(type: string, environment: Environment): Plan<string> {
   const folders = (environment['CNI_PATH'] ?? '').split(':').filter((folder) => folder !== '');
-  const found = folders.map((folder) => join(folder, type)).find(isExecutable);
+  const found = yield* findExecutable(folders.map((folder) => join(folder, type)));
   if (found !== undefined) return found;
   throw new CniError(
     CNI_CODES.NO_DELEGATE,
@@ -20,28 +17,16 @@ export function findPlugin(type: string, environment: Environment): string {
   );
 }
 
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /**
  * Runs a plugin.
+ * @param isAnswer - its standard output, if it succeeds, is what weft-cni answers; nothing follows.
  * @returns its standard output.
  * @throws CniError with the plugin's code and message.
  */
-export function runPlugin(config: DelegateConfig, environment: Environment): string {
-  const file = findPlugin(config.type, environment);
-  const { status, signal, stdout, error } = spawnSync(file, [], {
-    env: environment,
-    input: JSON.stringify(config),
-    stdio: ['pipe', 'pipe', 'inherit'],
-    encoding: 'utf8',
-  });
+export function* runPlugin(config: DelegateConfig, environment: Environment, isAnswer = false): Plan<string> {
+  const file = yield* findPlugin(config.type, environment);
+  const input = JSON.stringify(config);
+  const { status, signal, stdout, error } = yield* runProgram({ file, input, environment, isAnswer });
   // A plugin may answer without reading its input.
   if (status === 0) return stdout;
   if (error !== undefined && status === null && signal === null)
@@ -71,8 +56,11 @@ function readError(type: string, stdout: string): CniError | undefined {
 }
 
 /** Versions of the specification that a plugin supports. Starts a process. */
-export function supportedVersions(config: DelegateConfig, environment: Environment): readonly string[] {
-  const answer = runPlugin(config, { ...environment, CNI_COMMAND: 'VERSION' });
+export function* supportedVersions(
+  config: DelegateConfig,
+  environment: Environment,
+): Plan<readonly string[]> {
+  const answer = yield* runPlugin(config, { ...environment, CNI_COMMAND: 'VERSION' });
   return (JSON.parse(answer) as { supportedVersions?: string[] }).supportedVersions ?? [];
 }
 

@@ -1,8 +1,8 @@
 // This host's subnet as subnet.env holds it, for a plugin that assigns its addresses.
-import { readFileSync } from 'node:fs';
 import { familyOf, networkOf, parseCidr, type Cidr, type Ipv4 } from '../../lib/address.ts';
 import { parseEnvFile } from '../../lib/env-file.ts';
 import { CNI_CODES, CniError } from './cni-error.ts';
+import { readText, type Plan } from './plan.ts';
 
 export interface HostSubnet {
   /** Networks of the cluster, IPv4 first; never empty. */
@@ -27,10 +27,10 @@ export const UNKNOWN_SUBNET: HostSubnet = {
 };
 
 /** @throws CniError, `TRY_AGAIN_LATER` if the file does not exist. */
-export function readHostSubnet(path: string): HostSubnet {
+export function* readHostSubnet(path: string): Plan<HostSubnet> {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = yield* readText(path);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT') throw new CniError(CNI_CODES.IO_FAILURE, `Cannot read ${path}: ${message}`);

@@ -1,12 +1,13 @@
 // Installs weft's CNI plugin and a conflist. All checks run first; then files are replaced
 // atomically, the conflist last, as runtimes watch for it.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newestCommonVersion } from './cni-version.ts';
 import { replaceFileSync } from '../../lib/replace-file.ts';
 import { InstallError } from './install-error.ts';
+import { isProgram, withInterpreter } from './plugin-file.ts';
 import { networkConfigs, problemOfConfig } from '../../daemon/cni/network-configs.ts';
 import { formatConflist, type ConflistOptions, type PluginName } from './conflist.ts';
 
@@ -25,7 +26,7 @@ export interface InstallOptions extends Omit<ConflistOptions, 'cniVersion'> {
 
 export interface FileChange {
   readonly path: string;
-  readonly text: string;
+  readonly content: Buffer;
   readonly mode: number;
   readonly change: 'write' | 'none';
 }
@@ -48,8 +49,9 @@ export function planInstall(options: InstallOptions): InstallPlan {
   const cniVersion = chooseVersion(options.cniVersion, binDir, needed);
   const names = new Set<PluginName>(['weft-cni', options.type]);
   const source = findPlugin();
-  const plugin = withThisNode(readFileSync(source, 'utf8'));
-  const conflist = formatConflist({ ...options, cniVersion });
+  // A runtime's PATH may have no Node.
+  const plugin = withInterpreter(readFileSync(source), process.execPath);
+  const conflist = Buffer.from(formatConflist({ ...options, cniVersion }));
   const changes = [
     ...[...names]
       .map((name) => join(binDir, name))
@@ -105,28 +107,23 @@ function queryVersions(path: string): readonly string[] {
 function findPlugin(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {
-    const found = ['weft-cni.cjs', 'cni/weft-cni']
+    const found = ['weft-cni', 'weft-cni.cjs', 'cni/weft-cni']
       .map((name) => join(folder, name))
-      .find((path) => existsSync(path));
+      .find((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true);
     if (found !== undefined) return found;
     if (folder === dirname(folder))
-      throw new InstallError('There is no weft-cni.cjs beside weft: run make build');
+      throw new InstallError('There is no weft-cni beside weft: run make build');
     folder = dirname(folder);
   }
 }
 
-/** Sets the interpreter to this Node: a runtime's PATH may have none. */
-function withThisNode(text: string): string {
-  return text.replace(/^#!.*/, `#!${process.execPath}`);
-}
-
-function planFile(path: string, text: string, mode: number, { isForced }: InstallOptions): FileChange {
-  const existing = existsSync(path) ? readFileSync(path, 'utf8') : undefined;
-  if (existing === text) return { path, text, mode, change: 'none' };
-  const isOwn = existing === undefined || (mode === 0o755 && existing.includes('weft-cni'));
+function planFile(path: string, content: Buffer, mode: number, { isForced }: InstallOptions): FileChange {
+  const existing = existsSync(path) ? readFileSync(path) : undefined;
+  if (existing?.equals(content) === true) return { path, content, mode, change: 'none' };
+  const isOwn = existing === undefined || (isProgram(existing) && existing.includes('weft-cni'));
   if (!isOwn && !isForced)
     throw new InstallError(`${path} exists and differs from weft's file: check it, then give --force`);
-  return { path, text, mode, change: 'write' };
+  return { path, content, mode, change: 'write' };
 }
 
 function warningsOf({ confDir, file }: InstallOptions): string[] {
@@ -144,9 +141,9 @@ function warningsOf({ confDir, file }: InstallOptions): string[] {
 
 /** Writes the planned files. @throws Error of the file system. */
 export function applyInstall({ changes }: InstallPlan): void {
-  for (const { path, text, mode, change } of changes) {
+  for (const { path, content, mode, change } of changes) {
     if (change === 'none') continue;
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    replaceFileSync(path, text, mode);
+    replaceFileSync(path, content, mode);
   }
 }

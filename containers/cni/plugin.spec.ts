@@ -5,9 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CNI_CODES, CniError } from './cni-error.ts';
 import { deriveDelegateConfig } from './delegate-config.ts';
-import { readHostSubnet } from './host-subnet.ts';
+import * as hostSubnet from './host-subnet.ts';
+import { perform } from './local-host.ts';
 import { parseNetwork, type JsonObject } from './network.ts';
-import { add, check, collectGarbage, del, status, version, type AttachmentRequest } from './plugin.ts';
+import * as plugin from './plugin.ts';
+import { version, type AttachmentRequest, type Request } from './plugin.ts';
+
+const readHostSubnet = (path: string) => perform(hostSubnet.readHostSubnet(path));
+const add = (request: AttachmentRequest) => perform(plugin.add(request));
+const del = (request: AttachmentRequest) => perform(plugin.del(request));
+const check = (request: AttachmentRequest) => perform(plugin.check(request));
+const collectGarbage = (request: Request) => perform(plugin.collectGarbage(request));
+const status = (request: Request) => perform(plugin.status(request));
 
 /**
  * Logs its call, then answers with the first of answer-COMMAND-CONTAINER, answer-COMMAND-VERSION and

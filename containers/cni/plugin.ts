@@ -3,10 +3,11 @@
 import { AttachmentStore, USUAL_IFNAME } from './attachments.ts';
 import { CNI_CODES, CniError, toCniError } from './cni-error.ts';
 import { CNI_VERSIONS, isAtLeast, newestCommonVersion } from './cni-version.ts';
-import { findPlugin, runPlugin, supportedVersions, withVersion, type Environment } from './delegate.ts';
+import { findPlugin, runPlugin, supportedVersions, withVersion } from './delegate.ts';
 import { deriveDelegateConfig, type DelegateConfig } from './delegate-config.ts';
 import { readHostSubnet, UNKNOWN_SUBNET } from './host-subnet.ts';
 import type { AttachmentId, Network } from './network.ts';
+import type { Environment, Plan } from './plan.ts';
 
 /** Input of a command. */
 export interface Request {
@@ -24,17 +25,18 @@ export interface AttachmentRequest extends Request {
 }
 
 /** @returns the result for standard output. @throws CniError */
-export function add({ network, environment, id }: AttachmentRequest): string {
+export function* add({ network, environment, id }: AttachmentRequest): Plan<string> {
   const store = new AttachmentStore(network.dataDir);
-  const isKnown = store.find(id, network.name) !== undefined;
-  let config = deriveDelegateConfig(network, readHostSubnet(network.subnetFile));
-  checkPlugins(config, environment);
-  store.save(id, config);
+  const isKnown = (yield* store.find(id, network.name)) !== undefined;
+  let config = deriveDelegateConfig(network, yield* readHostSubnet(network.subnetFile));
+  yield* checkPlugins(config, environment);
+  yield* store.save(id, config);
   try {
-    return runInCommonVersion(config, environment, (adapted) => store.save(id, (config = adapted)));
+    const onAdapted = (adapted: DelegateConfig) => store.save(id, (config = adapted));
+    return yield* runInCommonVersion(config, environment, { isAnswer: true, onAdapted });
   } catch (error) {
     // An earlier attachment may still be in use; the runtime decides and calls DEL.
-    if (!isKnown) undo(store, config, { network, environment, id });
+    if (!isKnown) yield* undo(store, config, { network, environment, id });
     throw error;
   }
 }
@@ -42,10 +44,10 @@ export function add({ network, environment, id }: AttachmentRequest): string {
 /**
  * Reverts a failed ADD, as the specification requires. The runtime's own DEL reports what is left.
  */
-function undo(store: AttachmentStore, config: DelegateConfig, request: AttachmentRequest): void {
+function* undo(store: AttachmentStore, config: DelegateConfig, request: AttachmentRequest): Plan<void> {
   try {
-    runPlugin(config, { ...request.environment, CNI_COMMAND: 'DEL' });
-    store.remove(request.id, request.network.name);
+    yield* runPlugin(config, { ...request.environment, CNI_COMMAND: 'DEL' });
+    yield* store.remove(request.id, request.network.name);
   } catch {
     // The error of ADD has the cause.
   }
@@ -55,47 +57,47 @@ function undo(store: AttachmentStore, config: DelegateConfig, request: Attachmen
  * Removes what it can: a lost or damaged file must not prevent the removal of a container.
  * @throws CniError
  */
-export function del({ network, environment, id }: AttachmentRequest): void {
+export function* del({ network, environment, id }: AttachmentRequest): Plan<void> {
   const store = new AttachmentStore(network.dataDir);
-  const saved = store.find(id, network.name);
-  if (saved === undefined) return delUnknown({ network, environment, id });
-  const config = saved === 'unreadable' ? configForRemoval(network) : { ...saved, ...network.extras };
-  runInCommonVersion(withPrevResult(config, network), environment);
-  store.remove(id, network.name);
+  const saved = yield* store.find(id, network.name);
+  if (saved === undefined) return yield* delUnknown({ network, environment, id });
+  const config = saved === 'unreadable' ? yield* configForRemoval(network) : { ...saved, ...network.extras };
+  yield* runInCommonVersion(withPrevResult(config, network), environment);
+  yield* store.remove(id, network.name);
 }
 
 /** An attachment without a file is removed already, or has lost its file. Both succeed. */
-function delUnknown({ network, environment }: AttachmentRequest): void {
+function* delUnknown({ network, environment }: AttachmentRequest): Plan<void> {
   try {
-    runInCommonVersion(withPrevResult(configForRemoval(network), network), environment);
+    yield* runInCommonVersion(withPrevResult(yield* configForRemoval(network), network), environment);
   } catch {
     // The delegate knows nothing of it either, or is not installed.
   }
 }
 
 /** The delegate's config for a removal, also while this host has no subnet. */
-function configForRemoval(network: Network): DelegateConfig {
+function* configForRemoval(network: Network): Plan<DelegateConfig> {
   try {
-    return deriveDelegateConfig(network, readHostSubnet(network.subnetFile));
+    return deriveDelegateConfig(network, yield* readHostSubnet(network.subnetFile));
   } catch {
     return deriveDelegateConfig(network, UNKNOWN_SUBNET);
   }
 }
 
 /** @throws CniError if the attachment differs from ADD's result, or this host's subnet changed. */
-export function check({ network, environment, id }: AttachmentRequest): void {
-  const saved = new AttachmentStore(network.dataDir).find(id, network.name);
+export function* check({ network, environment, id }: AttachmentRequest): Plan<void> {
+  const saved = yield* new AttachmentStore(network.dataDir).find(id, network.name);
   if (saved === undefined || saved === 'unreadable')
     throw new CniError(
       CNI_CODES.UNKNOWN_CONTAINER,
       `${network.dataDir} has no entry for ${id.ifname} of container ${id.containerId}: add the container first`,
     );
-  checkSubnet(saved, network);
-  runInCommonVersion(withPrevResult(saved, network), environment);
+  yield* checkSubnet(saved, network);
+  yield* runInCommonVersion(withPrevResult(saved, network), environment);
 }
 
-function checkSubnet(saved: DelegateConfig, network: Network): void {
-  const { ipam } = deriveDelegateConfig(network, readHostSubnet(network.subnetFile));
+function* checkSubnet(saved: DelegateConfig, network: Network): Plan<void> {
+  const { ipam } = deriveDelegateConfig(network, yield* readHostSubnet(network.subnetFile));
   const [then, now] = [saved.ipam, ipam].map(({ ranges }) => JSON.stringify(ranges));
   if (then !== now)
     throw new CniError(
@@ -113,7 +115,7 @@ function withPrevResult(config: DelegateConfig, { prevResult }: Network): Delega
  * Removes attachments of containers that no longer exist, also for a delegate without GC.
  * @throws CniError naming every failure.
  */
-export function collectGarbage({ network, environment }: Request): void {
+export function* collectGarbage({ network, environment }: Request): Plan<void> {
   const { validAttachments } = network;
   if (validAttachments === undefined)
     throw new CniError(
@@ -122,18 +124,20 @@ export function collectGarbage({ network, environment }: Request): void {
     );
   const store = new AttachmentStore(network.dataDir);
   const failures: string[] = [];
-  for (const attachment of store.list(network.name).filter((saved) => !isValid(saved, validAttachments)))
+  const saved = yield* store.list(network.name);
+  for (const attachment of saved.filter((each) => !isValid(each, validAttachments)))
     try {
       const { containerId, ifname } = attachment;
-      const config = attachment.config === 'unreadable' ? configForRemoval(network) : attachment.config;
+      const config =
+        attachment.config === 'unreadable' ? yield* configForRemoval(network) : attachment.config;
       const names = { CNI_CONTAINERID: containerId, CNI_IFNAME: ifname, CNI_NETNS: '' };
-      runInCommonVersion(config, { ...environment, ...names, CNI_COMMAND: 'DEL' });
-      store.remove(attachment, network.name);
+      yield* runInCommonVersion(config, { ...environment, ...names, CNI_COMMAND: 'DEL' });
+      yield* store.remove(attachment, network.name);
     } catch (error) {
       failures.push(`${attachment.ifname} of ${attachment.containerId}: ${toCniError(error).message}`);
     }
-  callDelegate(
-    { config: configForRemoval(network), environment },
+  yield* callDelegate(
+    { config: yield* configForRemoval(network), environment },
     {
       'cni.dev/valid-attachments': validAttachments.map(({ containerId, ifname }) => ({
         containerID: containerId,
@@ -154,26 +158,30 @@ function isValid(saved: AttachmentId, valid: readonly AttachmentId[]): boolean {
 }
 
 /** Finds the plugins of ADD before any change. @throws CniError for a missing plugin. */
-function checkPlugins(config: DelegateConfig, environment: Environment): void {
-  for (const type of [config.type, String(config.ipam['type'])]) findPlugin(type, environment);
+function* checkPlugins(config: DelegateConfig, environment: Environment): Plan<void> {
+  for (const type of [config.type, String(config.ipam['type'])]) yield* findPlugin(type, environment);
 }
 
 /** @throws CniError, `UNAVAILABLE` if ADD would fail. */
-export function status({ network, environment }: Request): void {
+export function* status({ network, environment }: Request): Plan<void> {
   let config: DelegateConfig;
   try {
-    config = deriveDelegateConfig(network, readHostSubnet(network.subnetFile));
-    checkPlugins(config, environment);
+    config = deriveDelegateConfig(network, yield* readHostSubnet(network.subnetFile));
+    yield* checkPlugins(config, environment);
   } catch (error) {
     throw new CniError(CNI_CODES.UNAVAILABLE, toCniError(error).message);
   }
-  callDelegate({ config, environment }, {});
+  yield* callDelegate({ config, environment }, {});
 }
 
 /** Passes a command of version 1.1 to delegates that support it. */
-function callDelegate({ config, environment }: DelegateCall, more: Readonly<Record<string, unknown>>): void {
-  const isKnown = supportedVersions(config, environment).some((adapted) => isAtLeast(adapted, '1.1.0'));
-  if (isKnown) runPlugin({ ...withVersion(config, '1.1.0'), ...more }, environment);
+function* callDelegate(
+  { config, environment }: DelegateCall,
+  more: Readonly<Record<string, unknown>>,
+): Plan<void> {
+  const versions = yield* supportedVersions(config, environment);
+  const isKnown = versions.some((adapted) => isAtLeast(adapted, '1.1.0'));
+  if (isKnown) yield* runPlugin({ ...withVersion(config, '1.1.0'), ...more }, environment);
 }
 
 /** @returns the result of VERSION. */
@@ -184,23 +192,24 @@ export function version(cniVersion: string): string {
 /**
  * Runs the delegate; if it does not support the config's version, runs it again in a common
  * version.
- * @param onAdapted - called with the adapted config before that run.
+ * @param options.onAdapted - called with the adapted config before that run.
+ * @param options.isAnswer - whether the result is the answer of the command.
  * @returns the result in the config's own version.
  */
-function runInCommonVersion(
+function* runInCommonVersion(
   config: DelegateConfig,
   environment: Environment,
-  onAdapted: (config: DelegateConfig) => void = () => undefined,
-): string {
+  options: { readonly isAnswer?: true; readonly onAdapted?: (config: DelegateConfig) => Plan<void> } = {},
+): Plan<string> {
   try {
-    return runPlugin(config, environment);
+    return yield* runPlugin(config, environment, options.isAnswer);
   } catch (error) {
     if (toCniError(error).cniCode !== CNI_CODES.INCOMPATIBLE_VERSION) throw error;
-    const other = newestCommonVersion(supportedVersions(config, environment), config.cniVersion);
+    const other = newestCommonVersion(yield* supportedVersions(config, environment), config.cniVersion);
     if (other === undefined || other === config.cniVersion) throw error;
     const adapted = withVersion(config, other);
-    onAdapted(adapted);
-    const result = runPlugin(adapted, environment);
+    if (options.onAdapted !== undefined) yield* options.onAdapted(adapted);
+    const result = yield* runPlugin(adapted, environment);
     if (result.trim() === '') return result;
     return JSON.stringify({ ...(JSON.parse(result) as object), cniVersion: config.cniVersion });
   }

@@ -204,6 +204,8 @@ async function findFiles(subnetFile: string): Promise<readonly Artifact[]> {
     `.${name}.commands`,
     `..${name}.commands.weft`,
     `.${name}.nodes`,
+    `.${name}.drained`,
+    `..${name}.drained.weft`,
     `..${name}.nodes.weft`,
   ].map((each) => join(folder, each));
   const artifacts: Artifact[] = [];

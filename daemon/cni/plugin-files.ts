@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** Link to the folder of the present version, `.weft-DIGEST`. */
 export const PLUGIN_LINK = '.weft';
-/** In the text of deploy/image/cni-launcher.c. */
+/** In the text of native/cni/launcher.c. */
 export const LAUNCHER_MARKER = 'weft-cni-launcher';
 /** A launcher has less; larger files are not read. */
 const MAX_LAUNCHER_BYTES = 2 << 20;

@@ -16,7 +16,10 @@ export const peersEndpoint: Endpoint = {
   method: 'GET',
   path: '/v1/peers',
   summary: 'every peer: subnet, public IP, MAC, mode, state and missing kernel objects',
-  handle: (daemon) => ({ json: peersOf(daemon) }),
+  handle: async (daemon) => {
+    await daemon.hostNames?.refresh();
+    return { json: peersOf(daemon) };
+  },
 };
 
 export const optionsEndpoint: Endpoint = {

@@ -4,6 +4,7 @@ import { devicesEndpoint } from './devices.ts';
 import { diffEndpoint } from './diff.ts';
 import { optionsEndpoint, peersEndpoint, statusEndpoint } from './documents.ts';
 import type { Endpoint } from './endpoint.ts';
+import { drainEndpoint } from './drain.ts';
 import { eventsEndpoint } from './events.ts';
 import { leasesEndpoint, releaseEndpoint, reserveEndpoint } from './leases.ts';
 import { readLogLevelEndpoint, setLogLevelEndpoint } from './log-level.ts';
@@ -30,6 +31,7 @@ export function createEndpoints(renderMetrics: Endpoint['handle']): readonly End
     leasesEndpoint,
     reserveEndpoint,
     releaseEndpoint,
+    drainEndpoint,
     optionsEndpoint,
     readLogLevelEndpoint,
     setLogLevelEndpoint,

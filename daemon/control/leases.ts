@@ -1,4 +1,5 @@
 // GET /v1/leases, and the two requests that change leases.
+import type { Lease } from '../../allocator/lease.ts';
 import type { Registry } from '../../allocator/registry/registry.ts';
 import {
   describeLeases,
@@ -17,7 +18,10 @@ export const leasesEndpoint: Endpoint = {
   method: 'GET',
   path: '/v1/leases',
   summary: 'every key below subnets/, from the registry cache',
-  handle: (daemon) => ({ json: leasesOf(daemon) }),
+  handle: async (daemon) => {
+    await daemon.hostNames?.refresh();
+    return { json: leasesOf(daemon) };
+  },
 };
 
 export const reserveEndpoint: Endpoint = {
@@ -49,7 +53,9 @@ export const releaseEndpoint: Endpoint = {
   },
 };
 
-function leasesOf({ clock, registryCache, leaseManager }: NodeView): LeasesV1 {
+function leasesOf({ clock, hostName, hostNames, registryCache, leaseManager }: NodeView): LeasesV1 {
+  const nameOf = (lease: Lease): string | undefined =>
+    lease.key === leaseManager?.own?.key ? hostName : hostNames?.of(lease);
   return {
     version: CONTROL_VERSION,
     at: wallTime(clock.nowMs()),
@@ -57,7 +63,12 @@ function leasesOf({ clock, registryCache, leaseManager }: NodeView): LeasesV1 {
     leases:
       registryCache === undefined
         ? []
-        : describeLeases(registryCache.entries.values(), leaseManager?.own?.key, decodedBy(registryCache)),
+        : describeLeases(
+            registryCache.entries.values(),
+            leaseManager?.own?.key,
+            decodedBy(registryCache),
+            nameOf,
+          ),
   };
 }
 

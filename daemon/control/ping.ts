@@ -26,6 +26,7 @@ export const pingEndpoint: Endpoint = {
   summary: 'pings one peer, or all without "peer": {"peer":"198.18.1.2","count":3}; a stream',
   handle: async (daemon, { body, signal }) => {
     const request = parsePingRequest(body);
+    await daemon.hostNames?.refresh();
     const peers = findPeers(daemon, request);
     const prober = new Prober({ addon: daemon.addon });
     const lines = new AsyncQueue<PingLineV1>();
@@ -49,12 +50,12 @@ function reject(error: unknown): never {
   throw error;
 }
 
-function findPeers({ leaseManager }: NodeView, { peer: name }: PingRequest): readonly FoundPeer[] {
+function findPeers({ hostNames, leaseManager }: NodeView, { peer: name }: PingRequest): readonly FoundPeer[] {
   const peers = [...(leaseManager?.peers.values() ?? [])].sort((a, b) => (a.key < b.key ? -1 : 1));
   if (name === undefined) return peers.map((peer) => ({ peer }));
-  const found = findPeer(peers, name);
+  const found = findPeer(peers, name, (peer) => hostNames?.of(peer));
   if (found !== undefined) return [found];
-  const message = `No peer has the public IP, subnet or key ${JSON.stringify(name)}, nor that address inside its subnet: weft peers lists them`;
+  const message = `No peer has the name, public IP, subnet or key ${JSON.stringify(name)}, nor that address inside its subnet: weft peers lists them`;
   throw new ControlError(404, 'bad-peer', message);
 }
 
@@ -99,9 +100,11 @@ async function pingPeer(daemon: ControlledNode, run: PingRun, { peer, target }: 
   if (measured !== undefined && target === undefined)
     daemon.probes.record(peer.key, { atMs: Date.now(), report: measured.report });
   const { publicIp, publicIpv6 } = peer.attributes;
+  const name = daemon.hostNames?.of(peer);
   lines.push({
     kind: 'peer',
     key: peer.key,
+    ...(name !== undefined && { name }),
     ...peer.subnets,
     ...(publicIp && { publicIp }),
     ...(publicIpv6 && { publicIpv6 }),

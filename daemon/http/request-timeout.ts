@@ -13,8 +13,11 @@ export const NO_REQUEST_CHECK = {
 
 const TIMEOUT_RESPONSE = 'HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n';
 
-/** Closes connections without a complete request head within `limitMs`. Answers may take longer. */
-export function limitRequestTime(server: Server, limitMs: number): void {
+/**
+ * Closes connections without a complete request head within `limitMs`. Answers may take longer.
+ * @returns a function that exempts a connection, which is one of HTTP no longer
+ */
+export function limitRequestTime(server: Server, limitMs: number): (socket: Socket) => void {
   const timers = new WeakMap<Socket, NodeJS.Timeout>();
   const expect = (socket: Socket): void => {
     const expire = (): void => void socket.end(TIMEOUT_RESPONSE, () => socket.destroy());
@@ -31,4 +34,5 @@ export function limitRequestTime(server: Server, limitMs: number): void {
       if (!socket.destroyed) expect(socket);
     });
   });
+  return stop;
 }

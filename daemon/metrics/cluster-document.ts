@@ -18,6 +18,8 @@ export class ClusterDocument {
   text(): string {
     const nowMs = this.#daemon.clock.nowMs();
     if (this.#cached === undefined || nowMs - this.#cached.atMs > MAX_AGE_MS) {
+      // For the next document: this one takes the names known now.
+      void this.#daemon.hostNames?.refresh();
       const cluster: ClusterV1 = { status: statusOf(this.#daemon), peers: peersOf(this.#daemon).peers };
       this.#cached = { atMs: nowMs, text: JSON.stringify(cluster) };
     }

@@ -4,6 +4,7 @@ import type { DeviceCountersV1 } from '../../api/index.ts';
 import { readDeviceCounters } from '../view/device-counters.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { statusOf } from '../view/status.ts';
+import { HISTOGRAMS, type HistogramMetric } from './histogram-metrics.ts';
 import { METRICS } from './metrics.ts';
 import type { Metric, ScrapeContext } from './metric.ts';
 
@@ -37,6 +38,7 @@ async function render(context: ScrapeContext): Promise<MetricsText> {
     const samples = metric.read(context);
     if (samples.length > 0) add(metric, samples);
   }
+  for (const metric of HISTOGRAMS) addHistogram(metric);
   return { text: await registry.metrics(), contentType: registry.contentType };
 
   function add({ name, type, help, labels = [] }: Metric, samples: ReturnType<Metric['read']>): void {
@@ -48,5 +50,23 @@ async function render(context: ScrapeContext): Promise<MetricsText> {
       const gauge = new Gauge(options);
       for (const { labels: values = {}, value } of samples) gauge.set(values, value);
     }
+  }
+
+  /** prom-client's own histogram takes single values; the daemon's parts have counted them. */
+  function addHistogram({ name, help, read }: HistogramMetric): void {
+    const snapshot = read(context);
+    if (snapshot === undefined) return;
+    const { bounds, cumulative, sum } = snapshot;
+    const values = [
+      ...cumulative.map((value, index) => ({
+        metricName: `${name}_bucket`,
+        labels: { le: bounds[index] ?? '+Inf' },
+        value,
+      })),
+      { metricName: `${name}_sum`, labels: {}, value: sum },
+      { metricName: `${name}_count`, labels: {}, value: cumulative.at(-1)! },
+    ];
+    const get = () => ({ name, help, type: 'histogram', values, aggregator: 'sum' });
+    registry.registerMetric({ name, get } as unknown as Parameters<typeof registry.registerMetric>[0]);
   }
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import type { Cidr } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
+import { Histogram } from '../../lib/histogram.ts';
 import { encodeLeaseValue } from '../../allocator/registry/lease-value.ts';
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
@@ -33,6 +34,7 @@ import { forwardingWith } from '../host/forwarding-setup.ts';
 import { ProbeHistory } from '../probe/probe-history.ts';
 import type { ClusterV1 } from '../../api/index.ts';
 import { ClusterDocument } from './cluster-document.ts';
+import { HISTOGRAMS } from './histogram-metrics.ts';
 import { METRICS } from './metrics.ts';
 import { createMetricsRenderer } from './renderer.ts';
 import { startMetricsServer } from './server.ts';
@@ -41,6 +43,7 @@ import { toRevision } from '../../allocator/registry/registry.ts';
 const PEERS = [vxlanPeer(2), vxlanPeer(3)];
 const UNUSED = ['weft_path_', 'weft_device_', 'weft_wireguard_'];
 
+const HISTOGRAM_NAMES = HISTOGRAMS.map(({ name }) => name);
 const LIVENESS = { reachable: 1, silent: 0, 'overlay-broken': 0, unknown: 0 };
 
 describe('the metrics server', () => {
@@ -52,6 +55,7 @@ describe('the metrics server', () => {
   let server: HttpListener;
   let daemon: NodeView;
   const logged: string[] = [];
+  const rtts = new Histogram([0.5, 1]);
   const log = createLogger({ write: (line) => logged.push(line) });
 
   before(async () => {
@@ -146,7 +150,12 @@ describe('the metrics server', () => {
       network: member.network,
       migration: undefined,
       offload: { statuses: new Map([[4, { state: 'bad', sinceMs: 0, peers: [] }]]) },
-      liveness: { of: () => undefined, counts: () => LIVENESS, problems: () => [] },
+      liveness: {
+        of: () => undefined,
+        counts: () => LIVENESS,
+        problems: () => [],
+        rtts: () => rtts.snapshot(),
+      },
       probes,
       reconciler,
       kernel,
@@ -203,6 +212,22 @@ describe('the metrics server', () => {
     );
   });
 
+  it('serves histograms as Prometheus reads them', async () => {
+    for (const rttMs of [0.4, 0.6, 3]) rtts.observe(rttMs);
+    const lines = (await scrape()).split('\n');
+    const ofRtts = lines.filter(
+      (line) => line.includes('weft_liveness_rtt_seconds') && !line.includes('HELP'),
+    );
+    assert.deepEqual(ofRtts, [
+      '# TYPE weft_liveness_rtt_seconds histogram',
+      'weft_liveness_rtt_seconds_bucket{le="0.0005"} 1',
+      'weft_liveness_rtt_seconds_bucket{le="0.001"} 2',
+      'weft_liveness_rtt_seconds_bucket{le="+Inf"} 3',
+      'weft_liveness_rtt_seconds_sum 0.004',
+      'weft_liveness_rtt_seconds_count 3',
+    ]);
+  });
+
   it('counts drift and its repair', async () => {
     kernel.tables.removeRoute({ destination: '10.5.2.0/24' as Cidr });
     await waitFor('the drift shows', async () =>
@@ -213,7 +238,7 @@ describe('the metrics server', () => {
   it('serves every declared metric and no value of a single peer', async () => {
     const text = await scrape();
     const served = new Set(Array.from(text.matchAll(/^# TYPE (\S+) /gm), ([, name]) => name!));
-    const names = METRICS.map(({ name }) => name);
+    const names = [...METRICS.map(({ name }) => name), ...HISTOGRAM_NAMES];
     const isUnused = (name: string): boolean => UNUSED.some((prefix) => name.startsWith(prefix));
     assert.deepEqual(
       names.filter((name) => !isUnused(name) && !served.has(name)),
@@ -228,8 +253,9 @@ describe('the metrics server', () => {
   });
 
   it('declares every name that alerts and dashboard use', async () => {
-    const names = new Set(METRICS.map(({ name }) => name));
-    const labels = new Set(['job', 'instance', ...METRICS.flatMap((metric) => metric.labels ?? [])]);
+    const series = HISTOGRAM_NAMES.flatMap((name) => [`${name}_bucket`, `${name}_sum`, `${name}_count`]);
+    const names = new Set([...METRICS.map(({ name }) => name), ...series]);
+    const labels = new Set(['job', 'instance', 'le', ...METRICS.flatMap((metric) => metric.labels ?? [])]);
     for (const file of ['deploy/prometheus/weft.rules.yml', 'deploy/grafana/weft.json']) {
       const text = await readFile(join(packageRoot(), file), 'utf8');
       const used = new Set(text.match(/\b(?:weft|process|nodejs)_[a-z_]+\b/g));

@@ -7,6 +7,7 @@ import type { PathStatus } from '../../native/packet-path.ts';
 import type { ProbeSummary } from '../probe/probe-history.ts';
 import type { NodeView } from '../view/node-view.ts';
 import { NO_COUNTERS } from '../view/device-counters.ts';
+import { HISTOGRAMS } from './histogram-metrics.ts';
 import type { Metric, ScrapeContext } from './metric.ts';
 import { METRICS } from './metrics.ts';
 import { PROCESS_METRICS } from './process-metrics.ts';
@@ -422,5 +423,39 @@ describe('the metrics of the process', () => {
     // readdir(3) opens the folder that it lists.
     assert.equal(values.get('process_open_fds'), readdirSync('/proc/self/fd').length - 1);
     assert.equal(values.size, 5);
+  });
+});
+
+describe('histograms', () => {
+  const durations = { bounds: [1, 2500], cumulative: [1, 2, 3], sum: 4500 };
+  const rtts = { bounds: [0.5], cumulative: [5, 6], sum: 7 };
+  const context = (more: object): ScrapeContext => ({
+    ...CONTEXT,
+    daemon: {
+      ...DAEMON,
+      reconciler: { status: () => ({ counters: { durations } }) },
+      liveness: { rtts: () => rtts },
+      ...more,
+    } as unknown as NodeView,
+  });
+  const valuesOf = (from: ScrapeContext) =>
+    Object.fromEntries(HISTOGRAMS.map(({ name, read }) => [name, read(from)]));
+
+  it('are those of the node, in base units', () =>
+    assert.deepEqual(valuesOf(context({})), {
+      weft_reconcile_duration_seconds: { bounds: [0.001, 2.5], cumulative: [1, 2, 3], sum: 4.5 },
+      weft_liveness_rtt_seconds: { bounds: [0.0005], cumulative: [5, 6], sum: 0.007 },
+    }));
+
+  it('are absent while there is nothing to count', () => {
+    const none = { weft_reconcile_duration_seconds: undefined, weft_liveness_rtt_seconds: undefined };
+    assert.deepEqual(valuesOf(context({ reconciler: undefined, liveness: undefined })), none);
+  });
+
+  it('have names and labels as Prometheus has them', () => {
+    for (const { name, help } of HISTOGRAMS) {
+      assert.match(name, /^weft_\w+_seconds$/);
+      assert.match(help, /^.{9,}[^.]$/, name);
+    }
   });
 });

@@ -1,5 +1,6 @@
 // The parts of the daemon as they start, which is also the view that control socket and metrics
 // have of it. Only the daemon sets a part.
+import { hostname } from 'node:os';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
@@ -23,7 +24,9 @@ import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { ChangeHook } from '../subnet-file/change-hook.ts';
 import { silentHandshakes } from '../view/wireguard-view.ts';
 import type { ConfigWatcher } from './config-watcher.ts';
+import type { Drain } from '../subnet-file/drain.ts';
 import type { OverlayNode } from './overlay-node.ts';
+import { HostNames } from './publish/host-names.ts';
 import { isAtRest, type ReadinessParts } from './readiness.ts';
 
 export interface InitialComponents {
@@ -56,8 +59,11 @@ export class Components implements ControlledNode {
   #unsettledSinceMs: number | undefined;
   /** The public IP that another host publishes, too, as this host has or had it. */
   contestedPublicIp: string | undefined;
-  registry: AnyRegistry | undefined;
+  /** Names of all hosts; unset until the registry is opened. */
+  hostNames: HostNames | undefined;
+  #registry: AnyRegistry | undefined;
   registryCache: RegistryCache | undefined;
+  drain: Drain | undefined;
   kernel: Kernel | undefined;
   node: OverlayNode | undefined;
   configWatcher: ConfigWatcher | undefined;
@@ -72,6 +78,20 @@ export class Components implements ControlledNode {
     this.startedMs = startedMs;
     this.packetPath = packetPath;
     this.hook = hook;
+  }
+
+  /** What operators call this host. */
+  get hostName(): string {
+    return this.options.hostName ?? nodeNameOf(this.options) ?? hostname();
+  }
+
+  get registry(): AnyRegistry | undefined {
+    return this.#registry;
+  }
+
+  set registry(registry: AnyRegistry | undefined) {
+    this.#registry = registry;
+    this.hostNames = registry && new HostNames(registry, this.clock);
   }
 
   get config(): NetworkConfig | undefined {
@@ -126,6 +146,7 @@ export class Components implements ControlledNode {
       error,
       missingIpv6,
       subnetClash,
+      drainState: this.drain?.state ?? 'none',
       conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
       silentPeers: wireguard === undefined || wireguard.silent === 0 ? 0 : silentHandshakes(this),
@@ -137,4 +158,9 @@ export class Components implements ControlledNode {
       ...(this.configWatcher && { config: this.configWatcher.status }),
     };
   }
+}
+
+function nodeNameOf({ kubernetes }: DaemonOptions): string | undefined {
+  const node = kubernetes?.node;
+  return node !== undefined && 'name' in node ? node.name : undefined;
 }

@@ -8,7 +8,10 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import type { LoadedNative } from '../../native/index.ts';
+import type { DrainStateV1 } from '../../api/index.ts';
+import { ControlError } from '../control/endpoint.ts';
 import { ConflistKeeper } from '../cni/conflist-keeper.ts';
+import type { ServeCni } from '../control/server.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
 import type { Handover } from '../handover/handover.ts';
 import { withBpfSupport } from '../host/bpf-support.ts';
@@ -31,6 +34,7 @@ import { readSubnetFile } from '../subnet-file/subnet-file.ts';
 import { configChanges } from '../overlay/config-change.ts';
 import { AdoptedDevices } from './adopted-devices.ts';
 import { Components } from './components.ts';
+import { Drain } from '../subnet-file/drain.ts';
 import { ConfigWatcher } from './config-watcher.ts';
 import { GcMode } from './gc-mode.ts';
 import { KeyRotation, withDueEpoch } from './key-rotation.ts';
@@ -42,6 +46,9 @@ import { openRegistry, readRegistry, type OpenRegistry } from './registry-setup.
 import { createSdNotify, type SdNotify } from './sd-notify.ts';
 import { Servers } from './servers.ts';
 
+/** For the answer to the request that ends the daemon. */
+const ANSWER_MS = 200;
+
 export interface DaemonDeps {
   readonly options: DaemonOptions;
   readonly log: RootLogger;
@@ -49,6 +56,8 @@ export interface DaemonDeps {
   /** Weft's addon; unset if it is missing. */
   readonly addon: LoadedNative;
   readonly handover: Handover;
+  /** Answers weft-cni; the plugin is above the daemon. */
+  readonly serveCni: ServeCni;
 }
 
 export class Daemon {
@@ -92,13 +101,19 @@ export class Daemon {
       packetPath: handover.packetPath,
       hook: onChange && new ChangeHook({ ...onChange, subnetFile, clock, log }),
     });
+    this.#parts.drain = new Drain({
+      subnetFile,
+      log,
+      apply: (state) => this.#applyDrain(state),
+      onChange: () => this.#progress.update(),
+    });
     this.#parts.conflist =
       options.cniConflist &&
       new ConflistKeeper({ ...options.cniConflist, clock, log, onChange: () => this.#progress.update() });
     this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram.bind(native) });
     this.#publisher = new EventPublisher(this.#parts.events);
     const renderMetrics = createMetricsRenderer(this.#parts, native?.countNetlinkDrops.bind(native));
-    this.#servers = new Servers(this.#parts, renderMetrics);
+    this.#servers = new Servers(this.#parts, renderMetrics, deps.serveCni);
     this.#progress = new ProgressReporter({
       components: this.#parts,
       clock,
@@ -144,6 +159,28 @@ export class Daemon {
     packetPath?.closeAll();
   }
 
+  async #applyDrain(state: DrainStateV1): Promise<void> {
+    const { node, registry } = this.#parts;
+    if (state === 'none') return node?.subnetFile.restore?.();
+    node?.subnetFile.withdraw?.();
+    if (state === 'drained' || node === undefined) return;
+    if (registry?.allocation !== 'claimed')
+      throw new ControlError(
+        409,
+        'conflict',
+        'Kubernetes assigns the subnet of this host: kubectl drain, then delete the Node',
+      );
+    const { own } = node.leaseManager;
+    // From now on nothing leases a subnet here.
+    node.leaseManager.stop();
+    if (own !== undefined) {
+      const { entries } = await registry.snapshot();
+      const modRevision = entries.find(({ key }) => key === own.key)?.modRevision ?? own.modRevision;
+      await registry.remove(own.key, modRevision);
+    }
+    setTimeout(() => void this.stop(), ANSWER_MS);
+  }
+
   /** Reads registry, kernel and host again. */
   resync(): void {
     const { configWatcher, registryCache, node } = this.#parts;
@@ -162,7 +199,11 @@ export class Daemon {
     const router = detectForwarding(this.#deps.options);
     await this.#servers.startHttp();
     this.#notify.startWatchdog(() => true);
+    await this.#parts.drain?.start();
     const open = await this.#openRegistry();
+    if (this.#parts.drain?.state === 'released')
+      this.#progress.setPhase('released: weft drain --undo puts this host into service');
+    await this.#parts.drain?.untilAdmitted();
     for (;;) {
       const { config, document, revision } = await this.#awaitConfig(open.registryCache);
       const isStale = (): boolean => open.registryCache.config?.modRevision !== revision;
@@ -280,6 +321,7 @@ export class Daemon {
       onFirstSync: () => this.#devices.closeUnclaimed(),
       onFatal: (message) => this.#fail(new UnsuitableHostError(message)),
     });
+    if (this.#parts.drain?.state === 'drained') this.#parts.node.subnetFile.withdraw?.();
     await this.#parts.node.adoptHandshakes();
     if (this.#stopping.signal.aborted) return;
     this.#parts.node.start();

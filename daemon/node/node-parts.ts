@@ -32,7 +32,7 @@ import { factsOf, identityOf, type NodeState } from './node-state.ts';
 
 /** What the node needs of subnet.env. */
 export type NodeSubnetFile = Pick<SubnetFileWriter, 'write' | 'stop' | 'remove' | 'problem'> &
-  Partial<Pick<SubnetFileWriter, 'isPending'>>;
+  Partial<Pick<SubnetFileWriter, 'isPending' | 'withdraw' | 'restore'>>;
 
 export interface OverlayNodeOptions extends PreparedHost {
   readonly options: DaemonOptions;

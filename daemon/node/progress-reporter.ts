@@ -159,7 +159,12 @@ export class ProgressReporter {
     const { configWatcher, migration, node } = this.#deps.components;
     const own = node?.leaseManager.own;
     if (node === undefined || own === undefined || configWatcher === undefined) return;
-    const status = nodeStatus(own.key, configWatcher.status, migration, this.#boot);
+    const { hostName, snapshot } = this.#deps.components;
+    const status = nodeStatus(own.key, configWatcher.status, migration, {
+      ...(this.#boot !== undefined && { boot: this.#boot }),
+      name: hostName,
+      ...(snapshot && { underlayMtu: snapshot.chosen.mtu }),
+    });
     this.#statusPublisher?.publish(node.leaseManager.nodeId, status, own.leaseId);
   }
 }

@@ -3,6 +3,7 @@
 // end again.
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
+import type { DrainStateV1 } from '../../api/index.ts';
 import type { ConfigStatus } from './config-watcher.ts';
 import type { Readiness } from './health.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
@@ -35,6 +36,8 @@ export interface ReadinessParts {
   readonly silentPeers?: number;
   /** One line each about peers that do not answer. */
   readonly livenessProblems?: readonly string[];
+  /** Whether an operator took this host out of service. Absent means no. */
+  readonly drainState?: DrainStateV1;
   /** Why container runtimes do not use the conflist. */
   readonly conflistProblem?: string | undefined;
 }
@@ -86,6 +89,8 @@ function collect(parts: ReadinessParts): Reasons {
   const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
     notes.push(`the newest network config is rejected: ${parts.config.rejected.reason}`);
+  if (parts.drainState !== undefined && parts.drainState !== 'none')
+    notes.push(`this host is ${parts.drainState}: it takes no new containers until weft drain --undo`);
   if (parts.subnetClash !== undefined) notes.push(parts.subnetClash);
   if (parts.hasPublicIpConflict === true)
     notes.push(

@@ -1,6 +1,6 @@
 // The servers of the daemon: control socket, health and metrics.
 import { ControlSocketError } from '../control/socket-file.ts';
-import { startControlServer, type ControlServer } from '../control/server.ts';
+import { startControlServer, type ControlServer, type ServeCni } from '../control/server.ts';
 import type { HttpListener } from '../http/http-listener.ts';
 import type { MetricsRenderer } from '../metrics/renderer.ts';
 import { startMetricsServer } from '../metrics/server.ts';
@@ -11,13 +11,15 @@ import { readinessOf } from './readiness.ts';
 export class Servers {
   readonly #components: Components;
   readonly #render: MetricsRenderer;
+  readonly #serveCni: ServeCni;
   #control: ControlServer | undefined;
   #health: HttpListener | undefined;
   #metrics: HttpListener | undefined;
 
-  constructor(components: Components, render: MetricsRenderer) {
+  constructor(components: Components, render: MetricsRenderer, serveCni: ServeCni) {
     this.#components = components;
     this.#render = render;
+    this.#serveCni = serveCni;
   }
 
   /**
@@ -29,7 +31,7 @@ export class Servers {
     const { path, isRequired } = options.controlSocket;
     if (path === '') return;
     try {
-      this.#control = await startControlServer(path, this.#components, this.#render);
+      this.#control = await startControlServer(path, this.#components, this.#render, this.#serveCni);
     } catch (error) {
       const isTolerable = error instanceof ControlSocketError && !error.isTaken && !isRequired;
       if (!isTolerable) throw error;

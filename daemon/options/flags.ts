@@ -57,6 +57,11 @@ export const DAEMON_FLAGS = {
     default: '/run/flannel/subnet.env',
     help: "File with this host's subnet and MTU for the container runtime.",
   },
+  'host-name': {
+    type: 'string',
+    default: '',
+    help: 'Name of this host for operators, published beside its lease; unset means its host name.',
+  },
   'public-ip': {
     type: 'string',
     default: '',

@@ -118,6 +118,11 @@ describe('parseCommandLine', () => {
     for (const text of shown) assert.doesNotMatch(text, /hunter2/);
   });
 
+  it('has a name of this host only where one is given', () => {
+    assert.equal(run(['--host-name=db-2']).hostName, 'db-2');
+    assert.equal(run([]).hostName, undefined);
+  });
+
   it('leaves the datapath to the network config by default', () => {
     assert.equal(run([]).userspace, undefined);
     assert.equal(run(['--userspace=false']).userspace, false);

@@ -22,6 +22,8 @@ export interface DaemonOptions {
   /** Set if the Kubernetes API is the registry instead of etcd. */
   readonly kubernetes?: KubernetesOptions;
   readonly interface: InterfaceOptions;
+  /** What operators call this host; unset: its host name. */
+  readonly hostName?: string;
   readonly subnetFile: string;
   /** The conflist that is kept for container runtimes. */
   readonly cniConflist?: { readonly source: string; readonly path: string };
@@ -111,6 +113,7 @@ function parseOptions(
       ...(etcdAddresses.length > 0 && { etcdAddresses }),
       ...((values.bpf === 'off' || values['source-ports'] > 0) && { isBpfOff: true }),
     },
+    ...(values['host-name'] !== '' && { hostName: values['host-name'] }),
     subnetFile: parseSubnetFile(values, findings),
     ...parseCniConflist(values, findings),
     subnetLeaseRenewMarginMin: values['subnet-lease-renew-margin'],

@@ -32,20 +32,29 @@ interface Socket {
   readonly token: Uint8Array;
 }
 
-/** Addresses of one call. */
+/** Addresses of one call, each once, and the memory that it fills. */
 interface Call {
   readonly family: Family;
-  /** In network byte order, one after the other, each once. */
+  /** In network byte order, one after the other. */
   readonly packed: Uint8Array;
-  /** Where each is in the array that was given. */
-  readonly indexes: readonly (readonly number[])[];
+  readonly sentUs: Float64Array;
+  readonly rttUs: Float64Array;
+  /** Where results belong in the array that was given, and which of this call each is. */
+  readonly indexes: Uint32Array;
+  readonly results: Uint32Array;
+}
+
+/** What an array of addresses needs, made once: repeated sweeps allocate nothing an address. */
+interface Prepared {
+  readonly calls: readonly Call[];
+  readonly rtts: Float64Array;
 }
 
 /** One socket a family, opened at the first echo. One sweep at a time. */
 export class EchoSweeper {
   readonly #options: EchoSweeperOptions;
   readonly #sockets = new Map<Family, Socket>();
-  readonly #prepared = new WeakMap<readonly IpAddress[], readonly Call[]>();
+  readonly #prepared = new WeakMap<readonly IpAddress[], Prepared>();
   #sequence = randomInt(0, 0x10000);
 
   constructor(options: EchoSweeperOptions) {
@@ -55,12 +64,14 @@ export class EchoSweeper {
   /**
    * Sends one echo to each address and waits for answers, `timeoutMs` at most. To prepare the same
    * array once more costs nothing.
-   * @returns round trips in ms, in the order of `addresses`; NaN: no answer
+   * @returns round trips in ms, in the order of `addresses`, until the same array is swept again; NaN:
+   *   no answer
    * @throws Error with a `code` if no socket can be opened: EACCES without CAP_NET_RAW
    */
   async sweep(addresses: readonly IpAddress[], timeoutMs: number): Promise<Float64Array> {
-    const rtts = new Float64Array(addresses.length).fill(NaN);
-    for (const [index, call] of this.#callsFor(addresses).entries()) {
+    const { calls, rtts } = this.#prepare(addresses);
+    rtts.fill(NaN);
+    for (const [index, call] of calls.entries()) {
       if (index > 0) await nextTurn();
       await this.#perform(call, timeoutMs, rtts);
     }
@@ -72,31 +83,32 @@ export class EchoSweeper {
     this.#sockets.clear();
   }
 
-  #callsFor(addresses: readonly IpAddress[]): readonly Call[] {
+  #prepare(addresses: readonly IpAddress[]): Prepared {
     const known = this.#prepared.get(addresses);
     if (known !== undefined) return known;
     const calls = FAMILIES.flatMap((family) => callsOf(family, addresses));
-    this.#prepared.set(addresses, calls);
-    return calls;
+    const prepared = { calls, rtts: new Float64Array(addresses.length) };
+    this.#prepared.set(addresses, prepared);
+    return prepared;
   }
 
-  async #perform({ family, packed, indexes }: Call, timeoutMs: number, rtts: Float64Array): Promise<void> {
+  async #perform(call: Call, timeoutMs: number, rtts: Float64Array): Promise<void> {
     const { native, clock } = this.#options;
+    const { family, packed, sentUs, rttUs, indexes, results } = call;
     const { fd, identifier, token } = this.#socketOf(family);
     this.#sequence = (this.#sequence + 1) & 0xffff;
-    const sentUs = new Float64Array(indexes.length);
-    const rttUs = new Float64Array(indexes.length).fill(NaN);
+    rttUs.fill(NaN);
     const sweep = [fd, family, identifier, this.#sequence, token, packed, sentUs] as const;
     native.echoSweepSend(...sweep);
-    let awaited = sentUs.reduce((count, us) => count + Number(us > 0), 0);
+    let awaited = 0;
+    for (let at = 0; at < sentUs.length; at++) if (sentUs[at]! > 0) awaited++;
     const untilMs = clock.nowMs() + timeoutMs;
     for (let turn = 0; awaited > 0 && clock.nowMs() < untilMs; turn++) {
       await delay(clock, Math.min(PAUSES_MS[turn] ?? PAUSES_MS.at(-1)!, untilMs - clock.nowMs()));
       if (!this.#sockets.has(family)) return;
       awaited -= native.echoSweepRead(...sweep, rttUs);
     }
-    for (let at = 0; at < indexes.length; at++)
-      for (const index of indexes[at]!) rtts[index] = rttUs[at]! / 1000;
+    for (let at = 0; at < indexes.length; at++) rtts[indexes[at]!] = rttUs[results[at]!]! / 1000;
   }
 
   #socketOf(family: Family): Socket {
@@ -120,15 +132,27 @@ function callsOf(family: Family, addresses: readonly IpAddress[]): readonly Call
   }
   const all = [...indexes];
   const calls: Call[] = [];
-  for (let from = 0; from < all.length; from += ADDRESSES_PER_CALL) {
-    const part = all.slice(from, from + ADDRESSES_PER_CALL);
-    const packed = pack(
-      family,
-      part.map(([address]) => address),
-    );
-    calls.push({ family, packed, indexes: part.map(([, where]) => where) });
-  }
+  for (let from = 0; from < all.length; from += ADDRESSES_PER_CALL)
+    calls.push(callOf(family, all.slice(from, from + ADDRESSES_PER_CALL)));
   return calls;
+}
+
+function callOf(
+  family: Family,
+  part: readonly (readonly [address: IpAddress, indexes: readonly number[]])[],
+): Call {
+  const packed = pack(
+    family,
+    part.map(([address]) => address),
+  );
+  return {
+    family,
+    packed,
+    sentUs: new Float64Array(part.length),
+    rttUs: new Float64Array(part.length),
+    indexes: Uint32Array.from(part.flatMap(([, indexes]) => indexes)),
+    results: Uint32Array.from(part.flatMap(([, indexes], result) => indexes.map(() => result))),
+  };
 }
 
 function pack(family: Family, addresses: readonly IpAddress[]): Uint8Array {

@@ -1,15 +1,26 @@
 // Probes every peer at intervals, in slices that spread a round over its interval, and reports
 // changes. A peer that does not answer is tried again soon, with its public IP, before it counts as
 // silent; while it is, it is tried with growing pauses of at most an interval. Sends nothing
-// without peers.
+// without peers. While nothing changes, a slice touches columns of numbers and no object of a peer.
 import type { IpAddress } from '../../lib/address.ts';
 import type { Random } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
-import { next, type Liveness, type LivenessCounts, type LivenessEvidence } from './liveness-state.ts';
+import type { Histogram } from '../../lib/histogram.ts';
+import {
+  next,
+  stateOf,
+  type Liveness,
+  type LivenessCounts,
+  type LivenessEvidence,
+} from './liveness-state.ts';
+import { LivenessTable } from './liveness-table.ts';
 import type { PeerTargets } from './peer-targets.ts';
 
-/** Round trips in ms in the order of the addresses; NaN: no answer. May reject. */
+/**
+ * Round trips in ms in the order of the addresses; NaN: no answer. Valid until the next sweep to the
+ * same array. May reject.
+ */
 export type Sweep = (addresses: readonly IpAddress[], timeoutMs: number) => Promise<ArrayLike<number>>;
 
 export interface LivenessProberOptions {
@@ -24,6 +35,8 @@ export interface LivenessProberOptions {
   readonly targets: () => ReadonlyMap<string, PeerTargets>;
   /** Echoes of the rounds; of peers that did not answer, which may overlap them. */
   readonly sweeps: { readonly round: Sweep; readonly retry: Sweep };
+  /** Takes each round trip, in ms. */
+  readonly rtts?: Pick<Histogram, 'observe'>;
   /** The state of a peer changed, from `before`, if it had one. Must not throw. */
   readonly onChange: (key: string, liveness: Liveness, before: Liveness | undefined) => void;
   /** No echo can be sent from this host. Called again after it could. */
@@ -46,31 +59,45 @@ const JITTER = 0.5;
 /** A round that became due since the step checked is still in the future for the control loop. */
 const MIN_SLEEP_MS = 1;
 
+const SILENT: LivenessEvidence = { kind: 'not-answered', hasUnderlayAnswered: false };
+const OVERLAY_BROKEN: LivenessEvidence = { kind: 'not-answered', hasUnderlayAnswered: true };
+
 /** Peers that are probed at once. */
 interface Slice {
-  readonly keys: readonly string[];
+  /** In the table. */
+  readonly rows: readonly number[];
   /** Overlay addresses, or public IPs where there is none. */
   readonly addresses: readonly IpAddress[];
 }
 
-function sliceOf(targets: readonly (readonly [key: string, target: PeerTargets])[]): Slice {
-  return {
-    keys: targets.map(([key]) => key),
-    addresses: targets.map(([, { overlay, underlay }]) => overlay ?? underlay!),
-  };
+/** A slice, and what is left of it without the suspects of `version`. */
+interface RoundSlice extends Slice {
+  left?: { readonly version: number; readonly slice: Slice };
+}
+
+/** Suspects of `version`, which are probed at once on the overlay and beside it. */
+interface RetrySlice extends Slice {
+  readonly version: number;
+  readonly targets: ReadonlyMap<string, PeerTargets>;
+  readonly keys: readonly string[];
+  /** Where the public IP of each is in `addresses`; -1: it has none. */
+  readonly underlayAt: readonly number[];
 }
 
 export class LivenessProber {
   readonly #options: LivenessProberOptions;
   readonly #round: ControlLoop;
   readonly #retry: ControlLoop;
-  readonly #known = new Map<string, Liveness>();
-  /** Peers that did not answer, and their retries so far. */
-  readonly #suspects = new Map<string, number>();
-  #slices: Slice[] = [];
+  readonly #table = new LivenessTable();
+  /** Rows of peers that did not answer, and their retries so far. */
+  readonly #suspects = new Map<number, number>();
+  /** Changes with the keys of the suspects. */
+  #suspectsVersion = 0;
+  #slices: RoundSlice[] = [];
   /** Of the next slice. */
   #position = 0;
   #targets: ReadonlyMap<string, PeerTargets> = new Map();
+  #retrySlice: RetrySlice | undefined;
   #nextSliceMs = Infinity;
   #nextRetryMs = Infinity;
   #retryPauseMs = RETRY_PAUSE_MS;
@@ -95,20 +122,17 @@ export class LivenessProber {
 
   /** `undefined`: not probed yet, or not often enough. */
   get(key: string): Liveness | undefined {
-    return this.#known.get(key);
+    return this.#table.get(key);
   }
 
   /** Peers that do not answer on the overlay. */
   unreachable(): readonly (readonly [key: string, liveness: Liveness])[] {
-    return [...this.#known].filter(([, { state }]) => state !== 'reachable');
+    return this.#table.unreachable();
   }
 
   /** Peers by state, of those for which `has` holds and of `total` peers. */
   counts(total: number, has: (key: string) => boolean): LivenessCounts {
-    const counts = { reachable: 0, silent: 0, 'overlay-broken': 0, unknown: 0 };
-    for (const [key, { state }] of this.#known) if (has(key)) counts[state]++;
-    counts.unknown = total - counts.reachable - counts.silent - counts['overlay-broken'];
-    return counts;
+    return this.#table.counts(total, has);
   }
 
   /** Without effect with an interval of 0. */
@@ -144,35 +168,59 @@ export class LivenessProber {
     const current = this.#options.targets();
     if (current === this.#targets) return;
     this.#targets = current;
-    const targets = [...current];
-    for (const key of this.#known.keys()) if (!this.#targets.has(key)) this.#known.delete(key);
+    for (const key of this.#table.keys()) if (!current.has(key)) this.#forget(key);
+    const rows = Array.from(current.keys(), (key) => this.#table.add(key));
+    const addresses = Array.from(current.values(), ({ overlay, underlay }) => overlay ?? underlay!);
     this.#slices = [];
-    for (let from = 0; from < targets.length; from += SLICE_PEERS)
-      this.#slices.push(sliceOf(targets.slice(from, from + SLICE_PEERS)));
+    for (let from = 0; from < rows.length; from += SLICE_PEERS) {
+      const to = from + SLICE_PEERS;
+      this.#slices.push({ rows: rows.slice(from, to), addresses: addresses.slice(from, to) });
+    }
   }
 
-  #withoutSuspects(slice: Slice): Slice {
-    if (this.#suspects.size === 0 || !slice.keys.some((key) => this.#suspects.has(key))) return slice;
-    const left = slice.keys.filter((key) => !this.#suspects.has(key));
-    return sliceOf(left.map((key) => [key, this.#targets.get(key)!]));
+  #withoutSuspects(slice: RoundSlice): Slice {
+    if (this.#suspects.size === 0) return slice;
+    if (slice.left?.version === this.#suspectsVersion) return slice.left.slice;
+    const { rows, addresses } = slice;
+    const isLeft = (row: number): boolean => !this.#suspects.has(row);
+    const left = rows.every(isLeft)
+      ? slice
+      : { rows: rows.filter(isLeft), addresses: addresses.filter((_, index) => isLeft(rows[index]!)) };
+    slice.left = { version: this.#suspectsVersion, slice: left };
+    return left;
   }
 
-  async #probeSlice({ keys, addresses }: Slice): Promise<void> {
-    if (keys.length === 0) return;
+  async #probeSlice({ rows, addresses }: Slice): Promise<void> {
+    if (rows.length === 0) return;
     const rtts = await this.#run(this.#options.sweeps.round, addresses, SLICE_TIMEOUT_MS);
     if (rtts === undefined) return;
-    for (const [index, key] of keys.entries())
-      if (Number.isNaN(rtts[index]!)) this.#suspect(key);
-      else this.#apply(key, { kind: 'answered', rttMs: rtts[index]! });
+    const { rtts: histogram, wallMs = Date.now } = this.#options;
+    const nowMs = wallMs();
+    for (let index = 0; index < rows.length; index++) {
+      const [row, rttMs] = [rows[index]!, rtts[index]!];
+      if (Number.isNaN(rttMs)) {
+        this.#suspect(row);
+        continue;
+      }
+      histogram?.observe(rttMs);
+      if (!this.#table.refresh(row, rttMs, nowMs)) this.#apply(row, { kind: 'answered', rttMs });
+    }
   }
 
-  #suspect(key: string): void {
+  #suspect(row: number): void {
+    // A retry may have forgotten it meanwhile.
+    if (this.#table.keyAt(row) === undefined) return;
     const { clock } = this.#options;
-    const isNews = this.#known.get(key)?.state !== 'silent';
-    this.#suspects.set(key, isNews ? 0 : RETRIES);
+    const isNews = this.#table.stateAt(row) !== 'silent';
+    this.#suspects.set(row, isNews ? 0 : RETRIES);
+    this.#suspectsVersion++;
     if (isNews) this.#retryPauseMs = RETRY_PAUSE_MS;
     this.#nextRetryMs = Math.min(this.#nextRetryMs, clock.nowMs() + RETRY_PAUSE_MS);
     this.#retry.wake();
+  }
+
+  #clear(row: number): void {
+    if (this.#suspects.delete(row)) this.#suspectsVersion++;
   }
 
   // ---- peers that did not answer ----
@@ -180,44 +228,65 @@ export class LivenessProber {
   async #stepRetry(): Promise<boolean> {
     const { clock, intervalMs, targets } = this.#options;
     if (clock.nowMs() < this.#nextRetryMs) return false;
-    const current = targets();
-    for (const key of this.#suspects.keys()) if (!current.has(key)) this.#forget(key);
-    const keys = [...this.#suspects.keys()];
-    if (keys.length > 0) await this.#probeSuspects(keys, current);
-    if ([...this.#suspects.values()].every((retries) => retries >= RETRIES))
-      this.#retryPauseMs = Math.min(2 * this.#retryPauseMs, intervalMs);
+    const slice = this.#retrySliceFor(targets());
+    if (slice.rows.length > 0) await this.#probeSuspects(slice);
+    if (this.#isEachSuspectJudged()) this.#retryPauseMs = Math.min(2 * this.#retryPauseMs, intervalMs);
     this.#nextRetryMs = this.#suspects.size === 0 ? Infinity : clock.nowMs() + this.#retryPauseMs;
     return false;
   }
 
-  async #probeSuspects(keys: readonly string[], current: ReadonlyMap<string, PeerTargets>): Promise<void> {
-    const targets = keys.map((key) => current.get(key)!);
-    const first = targets.map(({ overlay, underlay }) => overlay ?? underlay!);
-    const underlay = targets.flatMap((target) => (target.underlay === undefined ? [] : [target.underlay]));
-    const { retry } = this.#options.sweeps;
-    const rtts = await this.#run(retry, [...first, ...underlay], RETRY_TIMEOUT_MS);
+  #isEachSuspectJudged(): boolean {
+    for (const retries of this.#suspects.values()) if (retries < RETRIES) return false;
+    return true;
+  }
+
+  /** The slice before is kept while neither suspects nor targets change. */
+  #retrySliceFor(targets: ReadonlyMap<string, PeerTargets>): RetrySlice {
+    const known = this.#retrySlice;
+    if (known?.version === this.#suspectsVersion && known.targets === targets) return known;
+    for (const row of this.#suspects.keys()) {
+      const key = this.#table.keyAt(row)!;
+      if (!targets.has(key)) this.#forget(key);
+    }
+    const rows = [...this.#suspects.keys()];
+    const keys = rows.map((row) => this.#table.keyAt(row)!);
+    const wanted = keys.map((key) => targets.get(key)!);
+    const addresses = wanted.map(({ overlay, underlay }) => overlay ?? underlay!);
+    const underlayAt = wanted.map(({ underlay }) =>
+      underlay === undefined ? -1 : addresses.push(underlay) - 1,
+    );
+    const version = this.#suspectsVersion;
+    return (this.#retrySlice = { version, targets, rows, keys, addresses, underlayAt });
+  }
+
+  async #probeSuspects({ rows, keys, addresses, underlayAt }: RetrySlice): Promise<void> {
+    const rtts = await this.#run(this.#options.sweeps.retry, addresses, RETRY_TIMEOUT_MS);
     if (rtts === undefined) return;
-    const answered = new Set([...first, ...underlay].filter((_, index) => !Number.isNaN(rtts[index]!)));
-    for (const [index, key] of keys.entries()) {
-      const { underlay: publicIp } = targets[index]!;
-      this.#judge(key, rtts[index]!, publicIp !== undefined && answered.has(publicIp));
+    for (let index = 0; index < rows.length; index++) {
+      const row = rows[index]!;
+      // A round may have given the row to another peer meanwhile.
+      if (!this.#suspects.has(row) || this.#table.keyAt(row) !== keys[index]) continue;
+      const at = underlayAt[index]!;
+      this.#judge(row, rtts[index]!, at >= 0 && !Number.isNaN(rtts[at]!));
     }
   }
 
   /** @param rttMs - of the overlay; NaN: no answer. */
-  #judge(key: string, rttMs: number, hasUnderlayAnswered: boolean): void {
-    const retries = (this.#suspects.get(key) ?? 0) + 1;
+  #judge(row: number, rttMs: number, hasUnderlayAnswered: boolean): void {
     if (!Number.isNaN(rttMs)) {
-      this.#suspects.delete(key);
-      return this.#apply(key, { kind: 'answered', rttMs });
+      this.#clear(row);
+      this.#options.rtts?.observe(rttMs);
+      return this.#apply(row, { kind: 'answered', rttMs });
     }
-    this.#suspects.set(key, retries);
-    if (retries >= RETRIES) this.#apply(key, { kind: 'not-answered', hasUnderlayAnswered });
+    const retries = Math.min(this.#suspects.get(row)! + 1, RETRIES);
+    this.#suspects.set(row, retries);
+    const evidence = hasUnderlayAnswered ? OVERLAY_BROKEN : SILENT;
+    if (retries >= RETRIES && this.#table.stateAt(row) !== stateOf(evidence)) this.#apply(row, evidence);
   }
 
   #forget(key: string): void {
-    this.#suspects.delete(key);
-    this.#known.delete(key);
+    const row = this.#table.delete(key);
+    if (row !== undefined) this.#clear(row);
   }
 
   // ---- both ----
@@ -239,11 +308,13 @@ export class LivenessProber {
     }
   }
 
-  #apply(key: string, evidence: LivenessEvidence): void {
+  #apply(row: number, evidence: LivenessEvidence): void {
+    const key = this.#table.keyAt(row);
+    if (key === undefined) return;
     const { wallMs = Date.now } = this.#options;
-    const before = this.#known.get(key);
+    const before = this.#table.at(row);
     const after = next(before, evidence, wallMs());
-    this.#known.set(key, after);
+    this.#table.set(row, after);
     if (before?.state !== after.state) this.#options.onChange(key, after, before);
   }
 }

@@ -37,7 +37,8 @@ export function next(before: Liveness | undefined, evidence: LivenessEvidence, n
   return { ...before, state, sinceMs };
 }
 
-function stateOf(evidence: LivenessEvidence): LivenessStateV1 {
+/** The state that `evidence` leads to, from any state. */
+export function stateOf(evidence: LivenessEvidence): LivenessStateV1 {
   if (evidence.kind === 'answered') return 'reachable';
   return evidence.hasUnderlayAnswered ? 'overlay-broken' : 'silent';
 }

@@ -2,6 +2,7 @@
 import type { BackendType } from '../../allocator/config/config.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { Histogram, type HistogramSnapshot } from '../../lib/histogram.ts';
 import type { Native } from '../../native/index.ts';
 import type { Logger } from '../log/log.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
@@ -34,12 +35,18 @@ export interface LivenessView {
   readonly counts: () => LivenessCounts;
   /** One line each about peers that do not answer. */
   readonly problems: () => readonly string[];
+  /** Round trips of all echoes, in ms. */
+  readonly rtts: () => HistogramSnapshot;
 }
+
+/** In ms: from one rack to the time limit of a retry. */
+const RTT_BOUNDS_MS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 export class PeerLiveness implements LivenessView {
   readonly #options: PeerLivenessOptions;
   readonly #prober: LivenessProber;
   readonly #sweepers: readonly EchoSweeper[];
+  readonly #rtts = new Histogram(RTT_BOUNDS_MS);
   /** Unset if peers or their state in the kernel may have changed. */
   #targets: ReadonlyMap<string, PeerTargets> | undefined;
 
@@ -52,6 +59,7 @@ export class PeerLiveness implements LivenessView {
     this.#prober = new LivenessProber({
       clock,
       intervalMs: native === undefined ? 0 : intervalMs,
+      rtts: this.#rtts,
       targets: () => (this.#targets ??= this.#readTargets()),
       sweeps: options.sweeps ?? { round: round.sweep.bind(round), retry: retry.sweep.bind(retry) },
       onChange: (key, liveness, before) => {
@@ -86,6 +94,10 @@ export class PeerLiveness implements LivenessView {
 
   counts(): LivenessCounts {
     return this.#prober.counts(this.#options.peers().size, (key) => this.of(key) !== undefined);
+  }
+
+  rtts(): HistogramSnapshot {
+    return this.#rtts.snapshot();
   }
 
   problems(): readonly string[] {

@@ -39,8 +39,12 @@ export interface FoundPeer {
   readonly target?: IpAddress;
 }
 
-/** The peer that `text` names by its key, public IP, subnet, or an address inside its subnet. */
-export function findPeer(peers: Iterable<Lease>, text: string): FoundPeer | undefined {
+/** The peer that `text` names by its name, key, public IP, subnet, or an address inside its subnet. */
+export function findPeer(
+  peers: Iterable<Lease>,
+  text: string,
+  nameOf: (peer: Lease) => string | undefined = () => undefined,
+): FoundPeer | undefined {
   const address = parseIp(text);
   const cidr = parseCidr(text);
   // Canonical, as in the registry.
@@ -48,7 +52,8 @@ export function findPeer(peers: Iterable<Lease>, text: string): FoundPeer | unde
   for (const peer of peers) {
     const { ipv4, ipv6 } = peer.subnets;
     const { publicIp, publicIpv6 } = peer.attributes;
-    if (text === peer.key || canonical === ipv4 || canonical === ipv6) return { peer };
+    if (text === peer.key || text === nameOf(peer) || canonical === ipv4 || canonical === ipv6)
+      return { peer };
     if (address === undefined) continue;
     if (address === publicIp || address === publicIpv6) return { peer };
     const subnet = [ipv4, ipv6].find((each) => each !== undefined && contains(each, address));

@@ -53,6 +53,7 @@ export class SubnetFileWriter {
   #checkedMs = -Infinity;
   #writtenMs = -Infinity;
   #isStopped = false;
+  #isWithdrawn = false;
 
   constructor(options: SubnetFileWriterOptions) {
     const { path, clock } = options;
@@ -65,13 +66,14 @@ export class SubnetFileWriter {
 
   /** Why the file differs from the desired text; `undefined` if it does not. */
   get problem(): string | undefined {
+    if (this.#isWithdrawn) return undefined;
     if (this.#desired !== undefined && this.#desired === this.#written) return undefined;
     return this.#error?.message ?? `${this.#options.path} is not written yet`;
   }
 
-  /** Whether the newest text is still to be written for the first time. */
+  /** Whether a text is still to be written, and nothing has gone wrong with one before. */
   get isPending(): boolean {
-    return this.#desired !== undefined && this.#desired !== this.#attempted;
+    return this.#desired !== undefined && this.#desired !== this.#written && this.#error === undefined;
   }
 
   /** Makes `text` the content of the file, asynchronously. */
@@ -81,11 +83,26 @@ export class SubnetFileWriter {
     this.#loop.wake();
   }
 
+  /** Removes the file, whichever program wrote it, until {@link restore}. Texts are kept for then. */
+  withdraw(): void {
+    this.#isWithdrawn = true;
+    this.#loop.wake();
+  }
+
+  /** Writes the newest text again. */
+  restore(): void {
+    this.#isWithdrawn = false;
+    this.#attempted = undefined;
+    this.#written = undefined;
+    this.#loop.wake();
+  }
+
   /** Writes a text that is still pending, and stops. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#watch.close();
     await this.#loop.stop();
+    if (this.#isWithdrawn) return;
     if (this.#desired !== undefined && this.#desired !== this.#attempted) await this.#attempt(this.#desired);
   }
 
@@ -97,7 +114,7 @@ export class SubnetFileWriter {
 
   /** Without a desired text there is nothing to check. */
   get #checkDueMs(): number {
-    if (this.#desired === undefined) return Infinity;
+    if (this.#desired === undefined || this.#isWithdrawn) return Infinity;
     if (this.#touchedMs !== undefined)
       return Math.max(this.#touchedMs + EXTERNAL_EDIT_DELAY_MS, this.#writtenMs + CHECK_INTERVAL_MS);
     const isWatched = this.#verified !== undefined && this.#watch.isWatching;
@@ -112,6 +129,12 @@ export class SubnetFileWriter {
 
   async #step(): Promise<boolean> {
     const text = this.#desired;
+    if (this.#isWithdrawn) {
+      await realpath(this.#options.path)
+        .then(rm)
+        .catch(() => undefined);
+      return false;
+    }
     if (text === undefined || (text === this.#attempted && !this.#needsWrite())) return false;
     this.#touchedMs = undefined;
     await this.#attempt(text);

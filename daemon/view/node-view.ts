@@ -11,6 +11,7 @@ import type { ConflistKeeper } from '../cni/conflist-keeper.ts';
 import type { EventHub } from '../events/event-hub.ts';
 import type { HostSnapshot } from '../host/host-facts.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { HostNamesView } from '../node/publish/host-names.ts';
 import type { ReadinessParts } from '../node/readiness.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import type { OffloadView } from '../overlay/checksum-offload-controller.ts';
@@ -47,6 +48,10 @@ export interface NodeView {
   readonly wireguard?: WireguardMonitorView | undefined;
   /** Whether peers answer; unset without probes. */
   readonly liveness: LivenessView | undefined;
+  /** What operators call this host. */
+  readonly hostName?: string;
+  /** Names of peers; unset until the registry is opened. */
+  readonly hostNames?: HostNamesView | undefined;
   /** The last probe of each peer by `weft ping`. */
   readonly probes: Pick<ProbeHistory, 'get' | 'summary'>;
   /** Unset without the addon. */

@@ -52,10 +52,12 @@ function peerOf(lease: Lease, { daemon, reconciler, traffic }: PeerInputs): Peer
   const reason = status.reason ?? (wireguard && silenceReason(wireguard));
   const isSilent = status.state === 'in-sync' && wireguard?.isSilent === true;
   const [liveness, probe] = [livenessOf(daemon, lease), probeOf(daemon, lease)];
+  const name = daemon.hostNames?.of(lease);
   const counted = traffic.get(subnets.ipv4 ?? subnets.ipv6 ?? '');
   return [
     {
       key,
+      ...(name !== undefined && { name }),
       ...subnets,
       ...(publicIp && { publicIp }),
       ...(publicIpv6 && { publicIpv6 }),

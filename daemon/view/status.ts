@@ -30,6 +30,7 @@ export function statusOf(daemon: NodeView): StatusV1 {
     at: wallTime(daemon.clock.nowMs()),
     health,
     reasons,
+    ...(daemon.hostName !== undefined && { name: daemon.hostName }),
     daemon: {
       version: weftVersion(),
       pid: process.pid,

@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import type { IpAddress } from '../../lib/address.ts';
 import type { WireguardMonitorView, WireguardPeerView } from './node-view.ts';
-import { silenceReason, wireguardOf } from './wireguard-view.ts';
+import { silenceReason, silentHandshakes, wireguardOf } from './wireguard-view.ts';
 
 const NOW_MS = 1_700_000_000_000;
 const objectOf = (dev: string): KernelObject => ({
@@ -43,6 +43,26 @@ describe('WireGuard in the peers document', () => {
     const found = wireguardOf([objectOf('flannel-wg')], undefined, NOW_MS);
     assert.deepEqual([found?.endpoint, found?.handshakeAgeSec], ['192.0.2.2:51820', undefined]);
     assert.equal(wireguardOf([], monitorOf({}), NOW_MS), undefined);
+  });
+
+  it('counts silent peers once: not those that liveness reports', () => {
+    const silent = monitorOf({ 'flannel-wg': { isSilent: true }, other: { isSilent: false } });
+    const devices = { a: 'flannel-wg', b: 'flannel-wg', c: 'other' };
+    const node = {
+      leaseManager: { peers: new Map(Object.keys(devices).map((key) => [key, {}])) },
+      reconciler: {
+        objectsOf: (key: keyof typeof devices) => new Map([['x', objectOf(devices[key])]]),
+      },
+      wireguard: silent,
+    };
+    const count = (states: Readonly<Record<string, string>>): number =>
+      silentHandshakes({
+        ...node,
+        liveness: { of: (key: string) => (states[key] === undefined ? undefined : { state: states[key] }) },
+      } as unknown as Parameters<typeof silentHandshakes>[0]);
+    assert.equal(count({}), 2);
+    assert.equal(count({ a: 'reachable', b: 'reachable' }), 2);
+    assert.equal(count({ a: 'silent', b: 'reachable' }), 1);
   });
 
   it('says why a silent peer is in error', () => {

@@ -1,5 +1,5 @@
-// `make bundle`: writes dist/weft.mjs, which needs no node_modules, dist/addons/linux-ARCH/ and the
-// licenses of bundled packages.
+// `make bundle`: writes dist/weft.mjs, which needs no node_modules, dist/addons/linux-ARCH/ with
+// addons and programs of the CNI plugin, and the licenses of bundled packages.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
@@ -30,6 +30,10 @@ function copyAddons(): void {
     const isHere = arch === process.arch;
     const weft = [...(isHere ? ['native/build/weft.node'] : []), `native/prebuilds/linux-${arch}/weft.node`];
     copyFirst(weft, arch, 'weft.node');
+    for (const name of ['cni-client', 'cni-launcher']) {
+      const built = [...(isHere ? [`native/build/${name}`] : []), `native/prebuilds/linux-${arch}/${name}`];
+      copyFirst(built, arch, name);
+    }
     copyFirst([`node_modules/netlink/prebuilds/linux-${arch}/node.napi.node`], arch, 'netlink.node');
   }
 }

@@ -7,7 +7,7 @@ set -eu
 root=$1
 cd "$(dirname "$0")/../.."
 [ ! -e "$root" ] || { echo "$root exists: give a new folder" >&2; exit 1; }
-for file in dist/weft.mjs dist/weft-client.cjs dist/weft-cni.cjs; do
+for file in dist/weft.mjs dist/weft-client.cjs dist/weft-cni; do
   [ -e "$file" ] || { echo "$file is missing: run make bundle" >&2; exit 1; }
 done
 PATH=$PWD/.build/node/bin:$PATH:/usr/sbin:/sbin
@@ -38,7 +38,7 @@ lib=$root/usr/lib/weft
 install -D -m 755 -t "$lib" dist/weft.mjs dist/weft-client.cjs
 install -D -m 755 -t "$lib/bin" bin/weft bin/flanneld bin/mk-docker-opts.sh
 install -D -m 644 -t "$lib/addons/linux-$(node -p process.arch)" "dist/addons/linux-$(node -p process.arch)"/*.node
-install -D -m 755 dist/weft-cni.cjs "$root/usr/lib/cni/weft-cni"
+install -D -m 755 dist/weft-cni "$root/usr/lib/cni/weft-cni"
 install -D -m 644 -t "$root/usr/share/doc/weft" LICENSE dist/THIRD-PARTY-LICENSES
 ln -s ../lib/weft/bin/weft ../lib/weft/bin/flanneld ../lib/weft/bin/mk-docker-opts.sh "$root/usr/bin"
 mkdir -p "$root/run" "$root/tmp" "$root/proc" "$root/sys" "$root/dev" "$root/etc"

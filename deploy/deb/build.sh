@@ -20,9 +20,9 @@ case $arch in
   *) echo "No addons for '$arch': give amd64 or arm64" >&2; exit 2 ;;
 esac
 [ $with_node = no ] || version=$version+node
-for addon in weft netlink; do
-  [ -e "dist/addons/linux-$node_arch/$addon.node" ] || {
-    echo "dist/addons/linux-$node_arch/$addon.node is missing: run make prebuild bundle" >&2
+for addon in weft.node netlink.node cni-client; do
+  [ -e "dist/addons/linux-$node_arch/$addon" ] || {
+    echo "dist/addons/linux-$node_arch/$addon is missing: run make prebuild bundle" >&2
     exit 1
   }
 done
@@ -37,12 +37,15 @@ install -m 644 dist/weft-client.cjs "$lib/weft-client.cjs"
 install -m 755 bin/weft bin/flanneld bin/mk-docker-opts.sh "$lib/bin"
 install -D -m 644 -t "$lib/addons/linux-$node_arch" "dist/addons/linux-$node_arch"/*.node
 for name in weft flanneld mk-docker-opts.sh; do ln -s "../lib/weft/bin/$name" "$tree/usr/bin/$name"; done
-install -D -m 755 dist/weft-cni.cjs "$tree/usr/lib/cni/weft-cni"
+interpreter='#!/usr/bin/env node'
 if [ $with_node = yes ]; then
   deploy/fetch-node.sh "$node_arch" >&2
   install -m 755 ".build/node-$node_arch/bin/node" "$lib/bin/node"
-  sed -i '1s|.*|#!/usr/lib/weft/bin/node|' "$tree/usr/lib/cni/weft-cni"
+  interpreter='#!/usr/lib/weft/bin/node'
 fi
+plugin=$tree/usr/lib/cni/weft-cni
+install -D -m 755 "dist/addons/linux-$node_arch/cni-client" "$plugin"
+sed "1s|.*|$interpreter|" dist/weft-cni.cjs >>"$plugin"
 install -D -m 644 -t "$tree/usr/lib/systemd/system" deploy/systemd/weft.service
 install -D -m 644 deploy/deb/weft.default "$tree/etc/default/weft"
 install -m 644 README.md "$doc"

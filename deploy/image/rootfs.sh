@@ -7,11 +7,12 @@ umask 022
 cd "$(dirname "$0")/../.."
 arch=$1 packages=$2
 case $arch in
-  amd64) node_arch=x64 triplet=x86_64-linux-gnu loader=/lib64/ld-linux-x86-64.so.2 cc=${CC:-gcc} ;;
-  arm64) node_arch=arm64 triplet=aarch64-linux-gnu loader=/lib/ld-linux-aarch64.so.1 cc=aarch64-linux-gnu-gcc ;;
+  amd64) node_arch=x64 triplet=x86_64-linux-gnu loader=/lib64/ld-linux-x86-64.so.2 ;;
+  arm64) node_arch=arm64 triplet=aarch64-linux-gnu loader=/lib/ld-linux-aarch64.so.1 ;;
   *) echo "No image for '$arch': give amd64 or arm64" >&2; exit 2 ;;
 esac
-for file in weft.mjs weft-client.cjs weft-cni.cjs "addons/linux-$node_arch/weft.node" "addons/linux-$node_arch/netlink.node"; do
+for file in weft.mjs weft-client.cjs weft-cni.cjs "addons/linux-$node_arch/weft.node" "addons/linux-$node_arch/netlink.node" \
+  "addons/linux-$node_arch/cni-launcher"; do
   [ -e "dist/$file" ] || { echo "dist/$file is missing: run make prebuild bundle" >&2; exit 1; }
 done
 rm -rf "$3"
@@ -77,7 +78,7 @@ install -D -m 644 -t "$lib/addons/linux-$node_arch" "dist/addons/linux-$node_arc
 mkdir -p "$weft/usr/bin"
 for name in weft flanneld mk-docker-opts.sh; do ln -s "../lib/weft/bin/$name" "$weft/usr/bin/$name"; done
 install -D -m 644 -t "$weft/usr/share/doc/weft" LICENSE dist/THIRD-PARTY-LICENSES
-"$cc" -std=c11 -D_GNU_SOURCE -Os -static -s -Wall -Wextra -Werror -Wl,--build-id=none -o "$lib/cni-launcher" deploy/image/cni-launcher.c
+install -m 755 "dist/addons/linux-$node_arch/cni-launcher" "$lib/cni-launcher"
 
 # Libraries that a program needs and that the tree has, each once; fails for one that it has not.
 libraries_of() {

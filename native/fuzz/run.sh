@@ -15,12 +15,14 @@ if [ $# -eq 0 ]; then
   for file in native/fuzz/fuzz-*.c; do set -- "$@" "$(basename "$file" .c)"; done
 fi
 
+# Of the CNI plugin all but its main and what it starts.
+cni='native/cni/frame.c native/cni/files.c native/cni/run.c native/cni/step.c native/cni/session.c'
 # All parts of them; a target takes what it needs.
 library=$out/libpath.a
 mkdir -p "$out/path"
 if [ ! -e "$library" ] || [ -n "$(find native -name '*.[ch]' -newer "$library")" ] || [ native/fuzz/run.sh -nt "$library" ]; then
   rm -f "$library" "$out"/path/*.o
-  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c; do
+  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c $cni; do
     clang $flags -fsanitize=fuzzer-no-link,address,undefined -c -o "$out/path/$(basename "$source" .c).o" "$source"
   done
   ar rcs "$library" "$out"/path/*.o

@@ -283,5 +283,21 @@ export function describeKubernetesLife(title: string, serverOf: (lab: Lab) => La
           FOLLOW_MS,
         );
       }));
+
+    it('takes the Node of another name once its host is renamed, and peers drop the former one', () =>
+      undisturbed(async () => {
+        await cluster.addNode('renamed', ['10.244.33.0/24', 'fd00:10:0:33::/64']);
+        await lab.stopDaemon('h3');
+        await cluster.startDaemon('h3', [], 'renamed');
+        await waitFor(
+          'h3 to have the subnet of the new Node',
+          async () => /FLANNEL_SUBNET=10\.244\.33\.1\/24/.test(await lab.readSubnetEnv('h3')),
+          FOLLOW_MS,
+        );
+        await cluster.deleteNode('h3');
+        await follows('h1', '10.244.3.0/24', false);
+        await follows('h1', '10.244.33.0/24');
+        await waitUntilReady(lab, 'h3');
+      }));
   });
 }

@@ -6,7 +6,7 @@ import { CniRuntime, type Conflist } from './cni-runtime.ts';
 import type { ServingContainer } from './container-network.ts';
 
 const PLUGINS = '/usr/lib/cni';
-const BUNDLE = join(packageRoot(), 'dist/weft-cni.cjs');
+const BUNDLE = join(packageRoot(), 'dist/weft-cni');
 const COMMAND_MS = 60_000;
 
 /** Standard plugins with the host's subnet in their config; they share bridge and addresses with {@link weftConflist}. */

@@ -161,6 +161,16 @@ class EtcdRegistry implements Registry {
     return pair && decodeConfig(pair);
   }
 
+  async listMeta(folder: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const path = this.#weftPath(folder);
+    const call = { name: 'listMeta', scope: path, isRepeatable: true };
+    // '0' is the byte after a slash.
+    const range = { key: Buffer.from(path), range_end: Buffer.from(`${path.slice(0, -1)}0`) };
+    const { kvs } = await this.#client.unary(call, signal, (rpc) => rpc.kv.range(range));
+    const start = Buffer.byteLength(path);
+    return new Map(kvs.map(({ key, value }) => [key.toString('utf8', start), value.toString()]));
+  }
+
   async writeMeta({ key, value, leaseId }: NewEntry, signal?: AbortSignal): Promise<Revision> {
     const path = this.#weftPath(key);
     const put = { key: Buffer.from(path), value: Buffer.from(value), lease: leaseId };

@@ -155,6 +155,11 @@ export class MemoryStore {
     return entry && { text: entry.text, modRevision: entry.modRevision };
   }
 
+  listMeta(folder: string): ReadonlyMap<string, string> {
+    const found = [...this.#own].filter(([key]) => key.startsWith(folder));
+    return new Map(found.map(([key, { text }]) => [key.slice(folder.length), text]));
+  }
+
   writeMeta({ key, value, leaseId }: NewEntry): Revision {
     this.#requireLease(leaseId, `put of ${key}`);
     this.#own.set(key, { text: value, leaseId, modRevision: revisionAfter(this.#revision) });

@@ -29,6 +29,7 @@ export type RegistryCall =
   | 'keepAlive'
   | 'revoke'
   | 'readMeta'
+  | 'listMeta'
   | 'writeMeta'
   | 'watch';
 
@@ -36,6 +37,7 @@ const READS: ReadonlySet<RegistryCall> = new Set<RegistryCall>([
   'snapshot',
   'changesSince',
   'readMeta',
+  'listMeta',
   'watch',
 ]);
 
@@ -67,6 +69,7 @@ export class MemoryRegistry implements Registry {
     keepAlive: 0,
     revoke: 0,
     readMeta: 0,
+    listMeta: 0,
     writeMeta: 0,
     watch: 0,
   };
@@ -151,6 +154,10 @@ export class MemoryRegistry implements Registry {
 
   readMeta(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined> {
     return this.#call('readMeta', signal, () => this.#store.readMeta(key));
+  }
+
+  listMeta(folder: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    return this.#call('listMeta', signal, () => this.#store.listMeta(folder));
   }
 
   writeMeta(entry: NewEntry, signal?: AbortSignal): Promise<Revision> {

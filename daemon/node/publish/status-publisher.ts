@@ -202,16 +202,21 @@ export class StatusPublisher {
   }
 }
 
+/** What the status says of the host itself. */
+export type HostIdentityReport = Pick<HostReportV1, 'boot' | 'name' | 'underlayMtu'>;
+
 /** Status of the node with the lease `key`. */
 export function nodeStatus(
   key: string,
   { revision, rejected }: ConfigStatus,
   migration: MigrationStatus | undefined,
-  boot?: string,
+  { boot, name, underlayMtu }: HostIdentityReport = {},
 ): HostReportV1 {
   return {
     version: 1,
     ...(boot !== undefined && { boot }),
+    ...(name !== undefined && { name }),
+    ...(underlayMtu !== undefined && { underlayMtu }),
     key,
     config: { revision, ...(rejected && { rejected }) },
     ...(migration && { migration: migrationReport(migration) }),

@@ -1,4 +1,5 @@
 // Counters of the reconciler for metrics, fed with outcomes and drift as they happen.
+import { Histogram, type HistogramSnapshot } from '../../../lib/histogram.ts';
 import type { KernelObject, KernelObjectKind } from '../../../backends/kernel-state.ts';
 import type { Step } from '../../kernel/kernel.ts';
 import type { StepOutcome } from '../step-outcome.ts';
@@ -24,6 +25,8 @@ export interface ReconcilerCounters {
   /** End of the last run, on the reconciler's clock; unset before the first. */
   readonly lastRunMs?: number;
   readonly lastDurationMs?: number;
+  /** Durations of runs, in ms. */
+  readonly durations: HistogramSnapshot;
 }
 
 type Counts<Key extends string> = Record<Key, number>;
@@ -69,7 +72,11 @@ const REASONS: readonly ResyncReason[] = [
   'request',
 ];
 
+/** In ms: from one object to ten thousand hosts. */
+const DURATION_BOUNDS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10_000];
+
 export class Counters {
+  readonly #durations = new Histogram(DURATION_BOUNDS_MS);
   readonly #counts: MutableCounters = {
     runs: 0,
     steps: byName(KINDS, () => ({ set: 0, remove: 0 })),
@@ -82,13 +89,14 @@ export class Counters {
 
   /** A copy that later events leave as it is. */
   snapshot(): ReconcilerCounters {
-    return structuredClone(this.#counts);
+    return { ...structuredClone(this.#counts), durations: this.#durations.snapshot() };
   }
 
   onRun(startedMs: number, nowMs: number): void {
     this.#counts.runs++;
     this.#counts.lastRunMs = nowMs;
     this.#counts.lastDurationMs = nowMs - startedMs;
+    this.#durations.observe(this.#counts.lastDurationMs);
     this.#counts.busyMs += this.#counts.lastDurationMs;
   }
 

@@ -103,7 +103,8 @@ export class LabCluster {
     return `${INSIDE}/${name}/net.d`;
   }
 
-  async startDaemon(name: string, more: readonly string[] = []): Promise<void> {
+  /** @param node - name of its Node; default that of the host. */
+  async startDaemon(name: string, more: readonly string[] = [], node = name): Promise<void> {
     const { daemonFlags, url } = this.#server;
     const flags = [
       '--kube-subnet-mgr',
@@ -113,7 +114,8 @@ export class LabCluster {
       `--cni-conf-file=${this.confFolder(name)}/10-flannel.conflist`,
       ...daemonFlags,
     ];
-    await this.#lab.startDaemon(name, [...flags, ...more], ['env', `NODE_NAME=${name}`]);
+    const under = node === name ? [] : ['env', `NODE_NAME=${node}`];
+    await this.#lab.startDaemon(name, [...flags, ...more], under);
   }
 
   /** One request as the administrator; returns the body. @throws unless the answer is 2xx. */

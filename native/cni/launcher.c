@@ -1,6 +1,6 @@
-/* The file in /opt/cni/bin that container runtimes start, under the name of a plugin. Static, so
- * that it runs on hosts without glibc or Node. It starts the plugin with the loader, the libraries
- * and the Node that `weft cni copy` put into a folder beside it:
+/* The file in /opt/cni/bin that container runtimes start, under the name of a plugin of weft's image.
+ * Static, so that it runs on hosts without glibc or Node. It starts the plugin with the loader, the
+ * libraries and the Node that `weft cni copy` put into a folder beside it:
  *
  *   weft-cni, bridge, …   copies of this program
  *   .weft -> .weft-DIGEST symbolic link, replaced atomically
@@ -13,11 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
+
+#include "cni/fallback.h"
 
 /* `weft cni copy` recognizes its files by this text. */
 static const char marker[] = "weft-cni-launcher";
+
+bool weft_cni_is_weft(const char *name) {
+  return strcmp(name, "weft-cni") == 0 || strcmp(name, "flannel") == 0;
+}
 
 /* Reads a symbolic link; the result ends with a null byte. Returns the length, or -1. */
 static ssize_t read_link(const char *path, char *buffer, size_t size) {
@@ -35,10 +40,9 @@ static int fail(const char *what, const char *path) {
   return 1;
 }
 
-int main(void) {
+int weft_cni_start_plugin(const char *path) {
   char self[PATH_MAX], link[PATH_MAX + 8], version[NAME_MAX + 1];
-  /* The path that execve(2) got, without procfs. Runtimes give an absolute one. */
-  snprintf(self, sizeof self, "%s", (const char *)getauxval(AT_EXECFN));
+  snprintf(self, sizeof self, "%s", path);
   char *const slash = strrchr(self, '/');
   if (slash == NULL) {
     errno = EINVAL;
@@ -51,7 +55,7 @@ int main(void) {
   if (read_link(link, version, sizeof version) < 0) return fail("cannot read", link);
 
   char loader[2 * PATH_MAX], library[2 * PATH_MAX], program[2 * PATH_MAX], script[2 * PATH_MAX];
-  const int is_weft = strcmp(name, "weft-cni") == 0 || strcmp(name, "flannel") == 0;
+  const bool is_weft = weft_cni_is_weft(name);
   snprintf(loader, sizeof loader, "%s/%s/ld.so", self, version);
   snprintf(library, sizeof library, "%s/%s/lib", self, version);
   snprintf(program, sizeof program, "%s/%s/bin/%s", self, version, is_weft ? "node" : name);
