@@ -13,6 +13,8 @@ export interface LinkRow {
   readonly master?: string;
   /** Id of the namespace where the other end is, or where a tunnel sends from. */
   readonly link_netnsid?: number;
+  /** Its name, instead of the id, if ip-netns(8) knows one. */
+  readonly link_netns?: string;
   readonly flags: readonly string[];
   readonly mtu: number;
   readonly operstate?: string;

@@ -1,6 +1,7 @@
-// Whether etcd has raised an alarm, by its answer to GET /health, which needs no user.
-import { get as httpGet } from 'node:http';
-import { get as httpsGet } from 'node:https';
+// Whether etcd has raised an alarm, by its answer to GET /health, which needs no user. etcd 3.4 gives no
+// reason there; its gateway of gRPC lists alarms, to any user unless authentication is on.
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Check } from './check.ts';
 
 const TIMEOUT_MS = 2500;
@@ -11,7 +12,7 @@ export const etcdAlarm: Check = {
   about: 'whether etcd has raised an alarm: out of space, or damaged',
   run: async (facts) => {
     const answers = await Promise.all(
-      facts.etcd.endpoints.map(async (endpoint) => ({ endpoint, text: await readHealth(endpoint) })),
+      facts.etcd.endpoints.map(async (endpoint) => ({ endpoint, text: await readAlarms(endpoint) })),
     );
     const raised = answers.flatMap(({ endpoint, text }) => {
       const alarm = alarmOf(text);
@@ -26,7 +27,7 @@ export const etcdAlarm: Check = {
         title: isFull
           ? 'etcd is out of space and takes no writes'
           : `etcd has raised the alarm ${first.alarm}`,
-        evidence: raised.map(({ endpoint, alarm }) => `${endpoint}/health: ALARM ${alarm}`),
+        evidence: raised.map(({ endpoint, alarm }) => `${endpoint}: ALARM ${alarm}`),
         impact: isFull
           ? 'Leases are kept alive, but no host can join, publish a change or take a config'
           : 'Members of etcd have different data: hosts may see different leases',
@@ -40,14 +41,24 @@ export const etcdAlarm: Check = {
 
 /** The alarm that an answer names, for example `{"health":"false","reason":"ALARM NOSPACE"}`. */
 export function alarmOf(text: string | undefined): string | undefined {
-  return /\bALARM\s+([A-Z]+)/.exec(text ?? '')?.[1];
+  return /\bALARM\s+([A-Z]+)|"alarm":\s*"([A-Z]+)"/
+    .exec(text ?? '')
+    ?.slice(1)
+    .find(Boolean);
 }
 
-function readHealth(endpoint: string): Promise<string | undefined> {
-  const url = new URL('/health', endpoint);
-  const get = url.protocol === 'https:' ? httpsGet : httpGet;
+async function readAlarms(endpoint: string): Promise<string | undefined> {
+  const health = await ask(new URL('/health', endpoint));
+  const isNamed = alarmOf(health) !== undefined || !/"health":\s*"false"/.test(health ?? '');
+  return isNamed ? health : ask(new URL('/v3/maintenance/alarm', endpoint), '{"action":"GET"}');
+}
+
+/** An answer of etcd's; `undefined` without one. A body makes it a POST. */
+function ask(url: URL, body?: string): Promise<string | undefined> {
+  const start = url.protocol === 'https:' ? httpsRequest : httpRequest;
+  const method = body === undefined ? 'GET' : 'POST';
   return new Promise((resolve) => {
-    const request = get(url, { timeout: TIMEOUT_MS, rejectUnauthorized: false }, (response) => {
+    const request = start(url, { method, timeout: TIMEOUT_MS, rejectUnauthorized: false }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
@@ -58,5 +69,6 @@ function readHealth(endpoint: string): Promise<string | undefined> {
     });
     request.once('timeout', () => request.destroy(new Error('late')));
     request.once('error', () => resolve(undefined));
+    request.end(body);
   });
 }

@@ -112,6 +112,7 @@ describe('weft doctor on a host with', () => {
 describe('the alarm of etcd', () => {
   for (const [text, expected] of [
     ['{"health":"false","reason":"ALARM NOSPACE"}', 'NOSPACE'],
+    ['{"header":{},"alarms":[{"memberID":"1","alarm":"CORRUPT"}]}', 'CORRUPT'],
     ['{"health":"true"}', undefined],
     [undefined, undefined],
   ] as const)

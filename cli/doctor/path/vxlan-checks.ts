@@ -67,7 +67,7 @@ function describeRival(
 async function movedRivals(facts: Facts, backend: VxlanConfig): Promise<readonly Found[]> {
   return (await readNamespaces(facts)).flatMap(({ path, links: rows }) =>
     rows
-      .filter((row) => row.link_netnsid !== undefined && isRival(row, backend))
+      .filter((row) => (row.link_netns ?? row.link_netnsid) !== undefined && isRival(row, backend))
       .map((row) => describeRival(row, backend, path)),
   );
 }
