@@ -8,6 +8,7 @@ BENCH_TOOLS := $(LAB_TOOLS) cc curl ethtool fastd socat ovs-vswitchd tincd vtund
 FUZZ_SECONDS ?= 60
 FUZZ_SPECS = $(addprefix dist/,$(patsubst %.ts,%.js,$(shell grep -rl --include='*.spec.ts' fast-check lib allocator backends daemon cli test/packet-differential.spec.ts)))
 SOURCES := $(shell find api lib allocator backends daemon containers cli native lab bench test deploy -name '*.ts' 2>/dev/null)
+PAGE := docs/how-to/monitor.md $(wildcard daemon/page/*.html daemon/page/*.css daemon/page/dom/*)
 UNIT_SPECS = 'dist/{lib,allocator,backends,daemon,containers,cli,native,lab,bench,deploy,test/lint,test/mutants}/**/*.spec.js' dist/test/imports.spec.js dist/test/import-cycles.spec.js dist/test/suite-inputs.spec.js
 
 .PHONY: build bundle prebuild demo test test-unit test-specs test-native test-arm64 test-fuzz test-root test-path-kernel bench bench-short bench-report lint format man fuzz clean lab-tools test-tools bench-tools
@@ -21,11 +22,12 @@ node_modules/.installed: package.json package-lock.json
 	@touch $@
 
 # Incremental. What was compiled from a file that is gone goes first.
-dist/.built: node_modules/.installed tsconfig.json daemon/metrics/page.html $(SOURCES)
+dist/.built: node_modules/.installed tsconfig.json $(PAGE) $(SOURCES)
 	@find dist -name '*.js' -not -path 'dist/addons/*' 2>/dev/null | while read -r file; do \
 	  source=$${file#dist/}; [ -e "$${source%.js}.ts" ] || rm -f "$$file" "$$file.map"; done
 	node_modules/.bin/tsc
-	cp daemon/metrics/page.html dist/daemon/metrics/
+	@node_modules/.bin/tsc -p daemon/page/dom
+	@node dist/deploy/bundle/write-page.js
 	@touch $@
 
 # The CNI plugin in JavaScript in one file.
@@ -194,7 +196,7 @@ test-fresh: build
 # Suites on another kernel, in a virtual machine that needs no KVM: KERNEL=debian-12 or debian-12-backports, FILE='lab-repair
 # lab-ipv6' for some of them. The first time fetches that kernel into .build/. Emulated: it takes most of an hour.
 KERNEL ?= debian-12
-KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-udp-kernel lab-migration lab-wireguard lab-wireguard-migration root/path-filters root/path-decap root/path-kernel
+KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-udp-kernel lab-migration lab-wireguard lab-wireguard-migration lab-ipip lab-ipsec lab-extension root/path-filters root/path-decap root/path-kernel
 .PHONY: test-kernel
 test-kernel: test-tools bundle native/build/weft-oracle.node
 	@deploy/install-tools.sh qemu-system-x86_64 depmod cpio busybox setpriv

@@ -5,6 +5,7 @@ export type * from './drain.ts';
 export * from './errors.ts';
 export * from './events.ts';
 export * from './leases.ts';
+export * from './page.ts';
 export * from './peers.ts';
 export * from './ping.ts';
 export * from './route.ts';

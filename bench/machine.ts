@@ -29,11 +29,20 @@ export function readMachine(): Machine {
   };
 }
 
+/** Virtual processors of qemu without KVM have this in their name. */
+const EMULATED = /\bTCG\b/;
+
+/** Whether each instruction was translated: only ratios within one run mean anything. */
+export function isEmulated({ cpu }: Pick<Machine, 'cpu'>): boolean {
+  return EMULATED.test(cpu);
+}
+
 /** In one line, as every result shows it. */
 export function formatMachine(machine: Machine): string {
   const { kernel, cpu, cores, memoryGiB, node, virtualisation } = machine;
   const virtual = virtualisation === 'none' ? 'no virtualisation' : virtualisation;
-  return `Linux ${kernel}, ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${virtual}, Node ${node}`;
+  const remark = isEmulated(machine) ? '; EMULATED: only ratios within one run mean anything' : '';
+  return `Linux ${kernel}, ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${virtual}, Node ${node}${remark}`;
 }
 
 /** Virtual CPUs set the hypervisor bit (x86: CPUID leaf 1, ECX bit 31); firmware tables may name the hypervisor. */

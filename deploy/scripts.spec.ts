@@ -13,7 +13,7 @@ describe('a fresh clone', () => {
       it(`can run ${folder}/${name}`, () =>
         assert.equal(statSync(join(cwd, folder, name)).mode & 0o111, 0o111));
 
-  for (const target of ['build', 'bundle'])
+  for (const target of ['build', 'bundle', 'bench'])
     it(`has the CNI plugin after make ${target}`, () => {
       const plan = execFileSync('make', ['-n', '-W', 'dist/.built', target], { cwd, encoding: 'utf8' });
       assert.match(plan, /--outfile=dist\/weft-cni\.cjs/);

@@ -17,6 +17,11 @@ describe('replies of ping', () => {
       assert.deepEqual([sent, received, lost], [...expected, expected[0] - expected[1]]);
     });
 
+  it('name what is missing', () => {
+    assert.equal(countReplies(replies([2, 3, 7, 9])).gaps, '1 4–6 8');
+    assert.equal(countReplies(replies([1, 2])).gaps, '');
+  });
+
   it('are none of what was not answered', () => {
     assert.equal(countReplies('From 10.5.1.1 icmp_seq=7 Destination Net Unreachable\n').sent, 0);
   });

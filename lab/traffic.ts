@@ -10,6 +10,12 @@ export interface PingResult {
   readonly lost: number;
 }
 
+/** A ping from one place to another that was stopped. */
+export interface PingReport extends PingResult {
+  /** Ranges of sequence numbers that were lost. */
+  readonly gaps: string;
+}
+
 export interface StreamResult {
   readonly bytes: number;
   readonly retransmits: number;
@@ -79,7 +85,7 @@ export async function startPings(
   );
   return {
     stop: async () => {
-      const results = await Promise.all(pings.map((ping) => ping.stop()));
+      const results: readonly PingResult[] = await Promise.all(pings.map((ping) => ping.stop()));
       return results.reduce((sum, each) => ({
         sent: sum.sent + each.sent,
         received: sum.received + each.received,
@@ -95,7 +101,7 @@ export async function startPing(
   from: string,
   address: string,
   intervalMs = 1,
-): Promise<{ stop(): Promise<PingResult> }> {
+): Promise<{ stop(): Promise<PingReport> }> {
   const ping = new LabProcess(lab, from, ['ping', '-i', String(intervalMs / 1000), '-W', '2', address]);
   const waitForReply = (earlier = '') =>
     waitFor(`a reply of ${address}`, () => /bytes from/.test(ping.output.slice(earlier.length)), 60_000);
@@ -110,7 +116,7 @@ export async function startPing(
 }
 
 /** Answered and lost requests up to the last answered one, parsed from the output of ping. */
-export function countReplies(output: string): PingResult {
+export function countReplies(output: string): PingReport {
   const seen = new Set<number>();
   let last = 0;
   for (const [, text] of output.matchAll(/bytes from .* icmp_seq=(\d+)/g)) {
@@ -120,7 +126,18 @@ export function countReplies(output: string): PingResult {
     seen.add(sequence);
     last = Math.max(last, sequence);
   }
-  return { sent: last, received: seen.size, lost: last - seen.size };
+  return { sent: last, received: seen.size, lost: last - seen.size, gaps: gapsOf(seen, last) };
+}
+
+function gapsOf(seen: ReadonlySet<number>, last: number): string {
+  const gaps: string[] = [];
+  for (let from = 1; from <= last; from++) {
+    if (seen.has(from)) continue;
+    const start = from;
+    while (from < last && !seen.has(from + 1)) from++;
+    gaps.push(start === from ? String(start) : `${start}–${from}`);
+  }
+  return gaps.join(' ');
 }
 
 /** Keeps a TCP stream of `mbit` Mbit/s going from container `from` to container `to` until stopped. */

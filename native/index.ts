@@ -134,6 +134,8 @@ export interface Native extends NativePath, NativeEcho, NativeEchoSweep, NativeC
    * descriptor is closed.
    */
   tryLockFile(fd: number): boolean;
+  /** Unmaps code that a start needed; the kernel maps it again where it runs. */
+  releaseCode(): void;
 }
 
 /** A device of the packet path. Its threads end with it. */

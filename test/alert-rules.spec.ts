@@ -24,7 +24,12 @@ describe('the alert rules', () => {
       const name = /^\w+/.exec(alert)![0];
       assert.match(alert, /^ +summary: '.+'$/m, name);
       assert.match(alert, /^ +description: '.*(?:weft|systemctl|etcdctl|journalctl) .*'$/m, name);
-      assert.ok(alert.includes(`runbook_url: 'docs/how-to/monitor.md#${name.toLowerCase()}'`), name);
+      const host = String.raw`\{\{ (?:\$labels\.instance|with query .* label "instance" \}\}\{\{ end) \}\}`;
+      assert.match(
+        alert,
+        new RegExp(`runbook_url: 'http://${host}/runbook#${name.toLowerCase()}'$`, 'm'),
+        name,
+      );
       assert.match(docs, new RegExp(`^### ${name}$`, 'm'));
     }
   });

@@ -25,6 +25,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   backends: ['allocator', 'api', 'lib'],
   'daemon/log': ['daemon/reconciler', 'allocator', 'native', 'api', 'lib'],
   'daemon/http': ['api', 'lib'],
+  // Code of browsers.
+  'daemon/page': ['api'],
   'daemon/kernel': ['backends', 'native', 'api', 'lib'],
   'daemon/reconciler': ['daemon/kernel', 'backends', 'api', 'lib'],
   'daemon/probe': [

@@ -131,6 +131,20 @@ describe('the commands on a lab', () => {
     assert.match(unknown.stderr, /No peer has .*"192\.0\.2\.1".*: weft peers lists them/);
   });
 
+  it('sum up a ping that Ctrl-C ends', async () => {
+    const script = `out=$(mktemp)
+weft ping h2 -c 1000 -i 0.05 >$out &
+pid=$!
+until grep -q '^overlay .* 3  ' $out; do sleep 0.1; done
+kill -INT $pid; wait $pid; echo code $?; cat $out; rm $out`;
+    // Children of a shell without job control ignore SIGINT.
+    const shell = ['bash', '--norc', '-m', '-c', script];
+    const { stdout } = await lab().exec('h1', [...lab().environment('h1'), ...shell]);
+    assert.match(stdout, /^code 0$/m);
+    assert.match(stdout, /^overlay +10\.5\.\S+ +\d+ sent; all answered; min .* ms$/m);
+    assert.match(stdout, /^underlay +198\.18\.1\.2 +\d+ sent; all answered; min .* ms$/m);
+  });
+
   it('print pings as JSON of a stable shape', async () => {
     const { publicIp } = lab().host('h2');
     const { subnet } = await viewOf(lab(), 'h2');

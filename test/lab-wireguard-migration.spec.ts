@@ -1,7 +1,8 @@
 // From vxlan to wireguard, to other keys, and back, while containers ping each other: no packet is lost, and none leaves in the
 // clear to a host that got an encrypted one. By the kernel where it has WireGuard, else by wireguard-go.
 import assert from 'node:assert/strict';
-import { startPing, type PingResult } from '../lab/traffic.ts';
+import { TIME_SCALE } from '../lab/time-scale.ts';
+import { startPing, type PingReport, type PingResult } from '../lab/traffic.ts';
 import { waitFor } from '../lab/wait.ts';
 import { overlayDevicesOf, routesOf } from './support/daemon-view.ts';
 import { shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
@@ -13,6 +14,17 @@ interface Change {
   readonly name: string;
   readonly backend: object;
   readonly device: string;
+  /** By `weft wireguard rotate`, from the generation before. */
+  readonly isByCommand?: true;
+}
+
+/** Seconds of a period of `RotateAfter` that ends so many seconds from now, or some more. */
+function periodThatEnds(inSec: number): number {
+  const nowSec = Math.ceil(Date.now() / 1000);
+  for (let period = 3600; ; period++) {
+    const restSec = period - (nowSec % period);
+    if (restSec >= inSec && restSec < inSec + 10) return period;
+  }
 }
 
 const TO_WIREGUARD: Change = {
@@ -26,9 +38,10 @@ const TO_EPOCH_1: Change = {
   device: 'flannel-wg.1',
 };
 const TO_EPOCH_2: Change = {
-  name: 'other keys again',
+  name: 'other keys by weft wireguard rotate',
   backend: { Type: 'wireguard', KeyEpoch: 2 },
   device: 'flannel-wg',
+  isByCommand: true,
 };
 const TO_VXLAN: Change = { name: 'vxlan again', backend: { Type: 'vxlan' }, device: 'flannel.1' };
 
@@ -42,12 +55,18 @@ describe('migration from and to wireguard', () => {
 
   /** Pings between each two containers while `work` is done. */
   async function pingDuring(work: () => Promise<void>): Promise<PingResult> {
-    const pings: Awaited<ReturnType<typeof startPing>>[] = [];
+    const pings: { readonly pair: string; readonly stop: () => Promise<PingReport> }[] = [];
     for (const [index, from] of names().entries())
-      for (const to of names().slice(index + 1))
-        pings.push(await startPing(lab(), lab().host(from).container, await lab().containerAddress(to), 5));
+      for (const to of names().slice(index + 1)) {
+        const ping = await startPing(lab(), lab().host(from).container, await lab().containerAddress(to), 5);
+        pings.push({ pair: `${from}–${to}`, stop: () => ping.stop() });
+      }
     await work();
-    const results = await Promise.all(pings.map((ping) => ping.stop()));
+    const results = await Promise.all(
+      pings.map(async ({ pair, stop }) => ({ pair, endedAt: new Date().toISOString(), ...(await stop()) })),
+    );
+    for (const { pair, endedAt, sent, gaps } of results)
+      if (gaps !== '') console.error(`${pair}: of ${sent} pings each 5 ms until ${endedAt} lost: ${gaps}`);
     const sum = (field: keyof PingResult) => results.reduce((total, result) => total + result[field], 0);
     return { sent: sum('sent'), received: sum('received'), lost: sum('lost') };
   }
@@ -76,11 +95,19 @@ describe('migration from and to wireguard', () => {
     }
   }
 
+  async function begin({ backend, isByCommand }: Change): Promise<void> {
+    if (isByCommand !== true) return lab().putConfig(configOf(backend));
+    const rotate = ['weft', 'wireguard', 'rotate', '--yes', '--timeout', '90'];
+    const output = await lab().check('h1', [...lab().userEnvironment('h1'), ...rotate]);
+    assert.match(output, /3 of 3 hosts have followed/);
+    assert.match(await lab().etcdctl(['get', '/coreos.com/network/config']), /"KeyEpoch": ?2/);
+  }
+
   for (const change of [TO_WIREGUARD, TO_EPOCH_1, TO_EPOCH_2])
     it(`to ${change.name} loses nothing, and sends nothing in the clear once a peer has answered`, async () => {
       for (const name of names()) await watchUnderlay(lab(), name);
       const { lost, sent } = await pingDuring(async () => {
-        await lab().putConfig(configOf(change.backend));
+        await begin(change);
         await waitUntilFollowed(change);
       });
       assert.equal(lost, 0, `lost ${lost} of ${sent}`);
@@ -127,6 +154,22 @@ describe('migration from and to wireguard', () => {
       await waitUntilFollowed(change);
     });
     assert.equal(lost, 0, `lost ${lost} of ${sent}`);
+  });
+
+  it('to other keys by RotateAfter loses nothing when a period begins', async () => {
+    for (const name of names()) await watchUnderlay(lab(), name);
+    const RotateAfter = periodThatEnds(30 * TIME_SCALE);
+    const epoch = 4 + Math.floor(Date.now() / 1000 / RotateAfter);
+    const first = { ...TO_EPOCH_1, backend: { Type: 'wireguard', KeyEpoch: 4, RotateAfter } };
+    const { lost, sent } = await pingDuring(async () => {
+      await lab().putConfig(configOf(first.backend));
+      await waitUntilFollowed(first);
+      await waitUntilFollowed({ ...TO_EPOCH_2, name: 'the next period' });
+    });
+    assert.equal(lost, 0, `lost ${lost} of ${sent}`);
+    await assertNoneInClear();
+    const files = await lab().check('h1', ['sh', '-c', 'ls /run/weft-lab/h1/wgkey*']);
+    assert.equal(files.trim(), `/run/weft-lab/h1/wgkey.${epoch + 1}`);
   });
 
   it('to vxlan again loses nothing, and leaves no device', async () => {

@@ -144,7 +144,10 @@ describe('backend wireguard', () => {
   });
 
   it('is restarted and killed without a packet lost', async () => {
-    const ping = await startPing(lab(), 'c1', await lab().containerAddress('h2'), 5);
+    // wireguard-go shares two processors with all hosts.
+    const isOfKernel = (await lab().check('h1', ['ip', '-o', 'link', 'show', 'type', 'wireguard'])) !== '';
+    const intervalMs = isOfKernel ? 1 : 5;
+    const ping = await startPing(lab(), 'c1', await lab().containerAddress('h2'), intervalMs);
     for (const signal of ['TERM', 'KILL'] as const) {
       await lab().stopDaemon('h1', signal);
       await lab().startDaemon('h1');

@@ -26,6 +26,9 @@ interface Outcome {
   readonly cpuSeconds: number;
 }
 
+/** An emulated processor has no time to spare for another suite, and a suite there takes so long that each test is shown. */
+const isAlone = TIME_SCALE > 1;
+
 function run(task: Task): Promise<Outcome> {
   const start = performance.now();
   const [file, ...args] = task.argv;
@@ -36,7 +39,10 @@ function run(task: Task): Promise<Outcome> {
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      if (isAlone) process.stderr.write(text);
+    });
   return new Promise((resolve) => {
     child.on('close', (code, signal) => {
       if (signal !== null) output += `\nended by ${signal} after ${LIMIT_MS / 60_000} minutes`;
@@ -50,7 +56,7 @@ function report({ task, isPassed, output, seconds, cpuSeconds }: Outcome, remark
   console.log(`--- ${task.name}: ${seconds.toFixed(1)} s, processors ${cpuSeconds.toFixed(1)} s${remark}`);
   // Of what passed only the number of tests is printed.
   const passing = /^ *\d+ passing.*$/m.exec(output)?.[0];
-  const shown = isPassed ? (passing ?? output) : output;
+  const shown = isPassed ? (passing ?? output) : isAlone ? '' : output;
   if (shown !== '') console.log(shown);
 }
 
@@ -96,8 +102,7 @@ const namesOf = (tasks: readonly Task[]) => tasks.map(({ name }) => name).join('
 const tasks = [...new Set(process.argv.slice(2))].map(taskOf);
 if (tasks.length === 0)
   throw new Error(`No suite named: node ${basename(process.argv[1]!)} FILE|make:TARGET…`);
-// An emulated processor has no time to spare for another suite.
-const width = TIME_SCALE > 1 ? 1 : 2 * availableParallelism();
+const width = isAlone ? 1 : 2 * availableParallelism();
 const passed = new PassedTasks((process.env['TOOLS'] ?? '').split(' '));
 const due = tasks.filter((task) => !passed.has(task) || process.env['CHECK_ALL'] === '1');
 for (const { name } of tasks.filter((task) => !due.includes(task)))

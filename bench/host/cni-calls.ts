@@ -45,7 +45,7 @@ export async function startCniDaemon(folder: string): Promise<{ socket: string; 
  * containers do not count.
  */
 export async function timeAdds(plugin: Plugin, count: number): Promise<number> {
-  const ids = Array.from({ length: count }, (_, index) => `weft-bench-${index}`);
+  const ids = Array.from({ length: count }, (_, index) => `weft-bench-${process.pid}-${index}`);
   for (const id of ids) run('ip', ['netns', 'add', id]);
   try {
     const startMs = performance.now();

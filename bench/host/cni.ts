@@ -30,8 +30,8 @@ const CANDIDATES = Object.keys(NAMES) as readonly Candidate[];
 type Runs = Readonly<Record<Candidate, number[]>>;
 
 /** @throws Error before anything is measured. */
-export function requireCniBuild(): void {
-  for (const file of [WEFT_CNI, join(packageRoot(), 'dist/weft.mjs')])
+export function requireCniBuild(root = packageRoot()): void {
+  for (const file of ['dist/weft-cni', 'dist/weft.mjs'].map((name) => join(root, name)))
     if (!existsSync(file)) throw new Error(`cni needs ${file}: run make bundle`);
 }
 

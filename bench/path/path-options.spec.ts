@@ -35,6 +35,14 @@ describe('options of the path benchmark', () => {
     assert.deepEqual(control!.underlays, ['wire']);
   });
 
+  it('measure WireGuard, of the kernel and of wireguard-go, only if it is named', () => {
+    assert.ok(!namesOf(parsePathOptions([]).candidates).some((name) => name.includes('wireguard')));
+    const { candidates } = parsePathOptions(['--only', 'wireguard-go,kernel-wireguard']);
+    assert.deepEqual(namesOf(candidates), ['kernel-wireguard', 'wireguard-go']);
+    const [ofKernel] = parsePathOptions(['--only', 'kernel-wireguard', '--families', 'ipv6']).candidates;
+    assert.ok(ofKernel?.families.includes(6));
+  });
+
   it('offer each topology its own candidates and measures', () => {
     const hosts = parsePathOptions(['--topology', 'hosts']);
     assert.ok(namesOf(hosts.candidates).includes('veth'));

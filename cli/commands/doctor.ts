@@ -46,12 +46,14 @@ impact and fix of each fault, and what it did not test; changes nothing. Works w
       return EXIT_OK;
     }
     const checks = choose(only);
-    const answer = await createReport(new ControlClient(socketPath(socket)), {
+    const client = new ControlClient(socketPath(socket));
+    const answer = await createReport(client, {
       checks,
       etcd,
       to: addressOf(to),
     });
     const { findings } = answer;
+    if (only === undefined) await leaveWithDaemon(client, findings);
     printData(answer, {
       json,
       text: (safe) =>
@@ -60,6 +62,11 @@ impact and fix of each fault, and what it did not test; changes nothing. Works w
     return exitCodeOf(findings);
   },
 });
+
+/** For the page of the metrics server. There may be no daemon, or an earlier version of it. */
+async function leaveWithDaemon(client: ControlClient, findings: readonly Finding[]): Promise<void> {
+  await client.request('doctor', { method: 'PUT', body: { findings } }).catch(() => undefined);
+}
 
 function choose(only: string | undefined): readonly Check[] {
   if (only === undefined) return CHECKS;

@@ -41,3 +41,8 @@ export interface Check {
 export function truncate(lines: readonly string[], count = 5): readonly string[] {
   return lines.length <= count ? lines : [...lines.slice(0, count), `and ${lines.length - count} more`];
 }
+
+/** A peer in evidence: its host name, if it publishes one, and the key of its lease. */
+export function labelOf({ key, name }: { readonly key: string; readonly name?: string | undefined }): string {
+  return name === undefined ? key : `${name}, ${key}`;
+}

@@ -50,16 +50,43 @@ describe('checks of single backends of weft doctor', () => {
     assert.equal(found?.title, 'The kernel of this host has no IP-in-IP devices');
   });
 
-  it('report peers without an IPsec tunnel', async () => {
-    const line = 'x-10.5.1.0/24-10.5.2.0/24-ADDRESS: #1, STATE, IKEv2, 0123_i* 4567_r';
-    const sas = (state: string, address: string): Host => ({
-      backend: 'ipsec',
-      programs: { 'swanctl --list-sas': line.replace('STATE', state).replace('ADDRESS', address) },
-    });
+  describe('of ipsec', () => {
     const { publicIp = '' } = PEERS.peers[0]!;
-    assert.equal(await find('ipsec-tunnel', sas('ESTABLISHED', publicIp)), undefined);
-    for (const host of [sas('CONNECTING', publicIp), sas('ESTABLISHED', '192.0.2.1')])
-      assert.match((await find('ipsec-tunnel', host))?.title ?? '', /no IPsec tunnel to 1 peer$/);
+    const CHILD =
+      '  10.5.1.0/24-10.5.2.0/24: #3, reqid 11, INSTALLED, TUNNEL, ESP:AES_GCM_16-128\n    installed 5s ago';
+    const sa = (state: string, { address = publicIp, spi = '4567', lines = '' } = {}): string =>
+      `x-10.5.1.0/24-10.5.2.0/24-${address}: #1, ${state}, IKEv2, 0123_i* ${spi}_r\n  local  '192.0.2.9'\n${lines}\n`;
+    const findTunnel = (...sas: readonly string[]): Promise<Found | undefined> =>
+      find('ipsec-tunnel', { backend: 'ipsec', programs: { 'swanctl --list-sas': sas.join('') } });
+
+    it('find nothing where one of the SAs of a peer has a tunnel', async () => {
+      assert.equal(await findTunnel(sa('ESTABLISHED', { lines: CHILD })), undefined);
+      assert.equal(await findTunnel(sa('ESTABLISHED'), sa('ESTABLISHED', { lines: CHILD })), undefined);
+    });
+
+    for (const [what, sas, evidence, fix] of [
+      [
+        'whose charon does not answer',
+        [sa('CONNECTING', { spi: '0000000000000000' })],
+        /does not answer/,
+        /ports 500 and 4500/,
+      ],
+      ['with another PSK', [], /no connection/, /"PSK"/],
+      ['with another PSK, just tried', [sa('CONNECTING')], /no connection/, /AUTHENTICATION_FAILED/],
+      ['without ESP', [sa('ESTABLISHED')], /no ESP tunnel/, /modprobe esp4/],
+      [
+        'that is another than the one of the tunnel',
+        [sa('ESTABLISHED', { address: '192.0.2.1', lines: CHILD })],
+        /no connection/,
+        /PSK/,
+      ],
+    ] as const)
+      it(`report a peer ${what}`, async () => {
+        const found = await findTunnel(...sas);
+        assert.match(found?.title ?? '', /no IPsec tunnel to 1 peer$/);
+        assert.match(found?.evidence.join('') ?? '', evidence);
+        assert.match(found?.fix ?? '', fix);
+      });
   });
 
   const silent: readonly [string, Host][] = [

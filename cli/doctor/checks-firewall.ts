@@ -1,6 +1,8 @@
 // Checks whether a firewall of this host drops packets of the tunnel or forwarded packets.
 import { addressOf, contains, parseCidr, type Cidr } from '../../lib/address.ts';
-import type { Check, Found } from './check.ts';
+import { transportOf } from '../../backends/transport.ts';
+import { truncate, type Check, type Found } from './check.ts';
+import { findDrops } from './firewall/firewall-drops.ts';
 import type { Facts } from './facts.ts';
 import { forwardRules, variantRules } from './firewall/iptables-variants.ts';
 import { findForwardDrops, findPortDrops, listUnreadRules } from './path/firewall-checks.ts';
@@ -63,8 +65,55 @@ async function forwardPolicies(facts: Facts): Promise<readonly ForwardPolicy[]> 
 const portDropped: Check = {
   id: 'port-dropped',
   about: 'whether a firewall of this host drops the packets of the tunnel',
-  run: findPortDrops,
+  run: async (facts) => {
+    const found = await findPortDrops(facts);
+    const isFollowed =
+      (await readJourneys(facts)).length > 0 && (await facts.config)?.backend.type !== 'ipsec';
+    return found.length > 0 || isFollowed ? found : findPortRules(facts);
+  },
 };
+
+/** Where no packet of a tunnel is followed: rules about its ports alone. */
+async function findPortRules(facts: Facts): Promise<readonly Found[]> {
+  const ports = await portsOf(facts);
+  if (ports.length === 0) return [];
+  const [iptables = '', nft = ''] = await Promise.all([
+    facts.program('iptables-save'),
+    facts.program('nft', 'list', 'ruleset'),
+  ]);
+  const drops = ports.map((port) => [port, findDrops(port, iptables, nft)] as const);
+  const evidence = new Set(drops.flatMap(([, lines]) => lines));
+  const [port] = drops.find(([, lines]) => lines.length > 0) ?? [];
+  if (port === undefined) return [];
+  return [
+    {
+      severity: 'error',
+      title: `A firewall of this host drops UDP port ${port}, which the overlay network needs`,
+      evidence: truncate([...evidence]),
+      impact: 'No packet of containers arrives from other hosts',
+      fix: `iptables -I INPUT -p udp --dport ${port} -j ACCEPT  # or the same rule in the firewall's manager`,
+    },
+  ];
+}
+
+/** IKE, and ESP in UDP. */
+const IPSEC_PORTS = [500, 4500];
+
+/** UDP ports that packets of the tunnel, or its key exchange, arrive at. */
+async function portsOf(facts: Facts): Promise<readonly number[]> {
+  const [config, devices] = await Promise.all([facts.config, facts.devices]);
+  const backend = config?.backend;
+  if (backend?.type === 'ipsec') return IPSEC_PORTS;
+  if (backend?.type === 'wireguard') {
+    const own = (devices?.devices ?? []).flatMap(({ tunnel }) =>
+      tunnel?.type === 'wireguard' ? tunnel.port : [],
+    );
+    return own.length > 0 ? own : [backend.listenPort];
+  }
+  if (backend?.type !== 'vxlan' && backend?.type !== 'udp') return [];
+  const { port } = transportOf(backend);
+  return port === undefined ? [] : [port];
+}
 
 /** Whether a rule of FORWARD lets packets of the network pass. */
 export function acceptsForward(rule: string, network: Cidr): boolean {

@@ -109,9 +109,17 @@ const tunnelBlocked = pathCheck(
   },
 );
 
+/** What firewalls must let pass, by backend. */
+const NEEDS: Readonly<Record<string, string>> = {
+  vxlan: 'the UDP port of backend vxlan (8472, or "Port")',
+  udp: 'the UDP port of backend udp (8285, or "Port")',
+  wireguard:
+    'the UDP ports of backend wireguard (51820, 51821, or "ListenPort", "ListenPortV6"; after weft wireguard rotate 51822, 51823)',
+  ipip: 'IP protocol 4 (IP in IP)',
+};
+
 function allowText({ network }: StatusV1): string {
-  if (network?.backend === 'ipip') return 'allow IP protocol 4 (IP in IP) between all hosts';
-  return `allow the UDP port of backend ${network?.backend} between all hosts (vxlan: 8472, udp: 8285, or "Port")`;
+  return `allow ${NEEDS[network?.backend ?? ''] ?? `the packets of backend ${network?.backend}`} between all hosts`;
 }
 
 const routeDropped = pathCheck(

@@ -269,6 +269,23 @@ describe('weft doctor on a host without a daemon', () => {
     );
   });
 
+  it('invents no fault of an etcd that nothing names', async () => {
+    facts.close();
+    facts = new Facts({
+      client: new ControlClient(join(root, 'none.sock')),
+      etcd: { endpoints: ['http://127.0.0.1:1', 'http://127.0.0.1:2'], prefix: '/coreos.com/network' },
+      isEtcdNamed: false,
+      root: `${root}/`,
+      output: () => Promise.resolve(undefined),
+    });
+    const findings = (await runChecks(facts)).filter(({ check }) => check !== 'addon-missing');
+    assert.deepEqual(
+      findings.map(({ check }) => check),
+      ['daemon-down'],
+    );
+    assert.match(findings[0]!.evidence.join(), /etcd is not checked: .*give --etcd-endpoints/);
+  });
+
   it('reports a systemd-networkd that removes routes', async () => {
     await write('run/systemd/netif/state', '');
     assert.deepEqual(await idsFound('networkd-routes'), ['networkd-routes']);

@@ -9,7 +9,8 @@ const TIMEOUT_MS = 2500;
 /** Leases follow etcd's clock, certificates this host's. */
 const MAX_SKEW_MS = 10_000;
 
-const IMPACT = 'Certificates may seem expired or not yet valid; timestamps in logs of hosts do not match';
+const IMPACT =
+  'Certificates may seem expired or not yet valid; timestamps in logs of hosts do not match; with wireguard RotateAfter begins at different times, and peers ignore handshakes of a host whose clock was set back';
 const FIX = 'timedatectl status; set up NTP on both hosts';
 
 export const etcdClock: Check = {

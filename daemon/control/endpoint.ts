@@ -1,6 +1,6 @@
 // Definition of an endpoint of the control socket. A new one is a file that exports an Endpoint,
 // and a line in endpoints.ts.
-import { WeftError, type ControlErrorCode, type DrainStateV1 } from '../../api/index.ts';
+import { WeftError, type ControlErrorCode, type DoctorReportV1, type DrainStateV1 } from '../../api/index.ts';
 import type { AnyRegistry } from '../../allocator/registry/registry.ts';
 import type { RootLogger } from '../log/log.ts';
 import type { ProbeHistory } from '../probe/probe-history.ts';
@@ -12,6 +12,8 @@ export interface ControlledNode extends NodeView {
   readonly log: RootLogger;
   /** Takes reservations and releases; unset until it is opened. */
   readonly registry: AnyRegistry | undefined;
+  /** Takes what `weft doctor` found. */
+  doctorReport: DoctorReportV1 | undefined;
   /** Takes whether this host takes containers; unset until the daemon has read it. */
   readonly drain?:
     { readonly state: DrainStateV1; readonly set: (state: DrainStateV1) => Promise<void> } | undefined;

@@ -1,6 +1,7 @@
 // All endpoints of the control socket, one line each.
 import { countersEndpoint } from './counters.ts';
 import { devicesEndpoint } from './devices.ts';
+import { doctorEndpoint } from './doctor.ts';
 import { diffEndpoint } from './diff.ts';
 import { optionsEndpoint, peersEndpoint, statusEndpoint } from './documents.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -31,6 +32,7 @@ export function createEndpoints(renderMetrics: Endpoint['handle']): readonly End
     leasesEndpoint,
     reserveEndpoint,
     releaseEndpoint,
+    doctorEndpoint,
     drainEndpoint,
     optionsEndpoint,
     readLogLevelEndpoint,

@@ -117,6 +117,19 @@ describe('key files of WireGuard', () => {
     assert.deepEqual([existsSync(file), existsSync(`${file}.1`)], [false, true]);
   });
 
+  it('stay while the change that they were made for has not begun', () => {
+    let count = 0;
+    const generate = (): Buffer => Buffer.alloc(32, ++count);
+    const keys = new WireguardKeys({ file, keyring, warn: () => undefined, generate });
+    keys.facts(wanted(3));
+    const next = keys.facts(wanted(4))?.publicKeys[4];
+    keys.retire(new Set([3]));
+    assert.equal(keys.facts(wanted(4))?.publicKeys[4], next);
+    assert.ok(existsSync(`${file}.4`));
+    keys.retire(new Set([4]));
+    assert.deepEqual([existsSync(`${file}.3`), existsSync(`${file}.4`)], [false, true]);
+  });
+
   it('give the preshared key to the keyring', () => {
     const psk = Buffer.alloc(32, 5);
     const config = { ...wanted(), psk: new Secret(psk.toString('base64')), pskId: '' };

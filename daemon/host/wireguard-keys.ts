@@ -27,6 +27,8 @@ export interface WireguardKeysOptions {
 export class WireguardKeys implements WireguardKeySource {
   readonly #options: WireguardKeysOptions;
   #publicKeys: Record<number, string> | undefined;
+  /** Epochs of keys that were made here, in that order. */
+  #made: readonly number[] = [];
   #error: string | undefined;
 
   constructor(options: WireguardKeysOptions) {
@@ -44,11 +46,15 @@ export class WireguardKeys implements WireguardKeySource {
     return { publicKeys: { ...known }, ...(this.#error !== undefined && { error: this.#error }) };
   }
 
-  /** Removes the keys of all epochs but `kept`. */
+  /**
+   * Removes the keys of all epochs but those of `kept`, which are in force. A key that was made after
+   * them stays: it is of a change that is about to begin, and peers may know it already.
+   */
   retire(kept: ReadonlySet<number>): void {
     const known = this.#publicKeys ?? {};
+    const later = this.#made.slice(this.#made.findLastIndex((epoch) => kept.has(epoch)) + 1);
     for (const epoch of Object.keys(known).map(Number)) {
-      if (kept.has(epoch)) continue;
+      if (kept.has(epoch) || later.includes(epoch)) continue;
       delete known[epoch];
       try {
         rmSync(this.#fileOf(epoch), { force: true });
@@ -131,6 +137,7 @@ export class WireguardKeys implements WireguardKeySource {
         { cause: error },
       );
     }
+    this.#made = [...this.#made.filter((made) => made !== epoch), epoch];
     return keyring.addPrivateKey(key);
   }
 

@@ -53,4 +53,19 @@ describe('the request timeout', () => {
     const [response] = await once(get({ host: '127.0.0.1', port }), 'response');
     assert.equal(await text(response), 'late');
   });
+
+  it('leaves an exempt connection alone', async () => {
+    server = createServer(NO_REQUEST_CHECK);
+    const exempt = limitRequestTime(server, 50);
+    const limitMs = 200;
+    server.on('upgrade', (_request, socket: Socket) => {
+      exempt(socket);
+      setTimeout(() => socket.end('later'), limitMs);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = open((server.address() as AddressInfo).port);
+    socket.write('GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+    assert.equal(await text(socket), 'later');
+  });
 });

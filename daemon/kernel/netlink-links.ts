@@ -7,10 +7,8 @@ import { describeDrift } from './actual-state.ts';
 import {
   encodeLinkChange,
   encodeLinkDelete,
-  encodeLinkDown,
   encodeLinkDump,
   decodeLink,
-  encodeLinkRename,
   type LinkChange,
   type LinkMessage,
 } from './netlink/link.ts';
@@ -26,6 +24,7 @@ import { toTunLink, toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from './
 import type { FouPorts } from './fou-ports.ts';
 import type { FouPort } from './netlink/fou.ts';
 import { readLink } from './netlink-reader.ts';
+import { renameLink } from './netlink-rename.ts';
 import { isInUse, rejectInUse } from './path-objects.ts';
 import type { PathTable } from './path-table.ts';
 
@@ -35,7 +34,7 @@ import type { PathTable } from './path-table.ts';
  */
 export function ensureVxlan(client: NetlinkClient, link: VxlanLink, from = link.name): Promise<Outcome> {
   return asOutcome(async () => {
-    if (from !== link.name) await rename(client, from, link.name);
+    if (from !== link.name) await renameLink(client, from, link.name);
     const parent = await readLink(client, { name: link.parent });
     if (parent === undefined)
       return rejection('ENODEV', `no interface ${link.parent} as the parent of ${link.name}: restore it`);
@@ -72,22 +71,11 @@ export function ensureTun(
   });
 }
 
-/** Best effort: the device is changed, or created, under its new name in any case. */
-async function rename(client: NetlinkClient, from: string, to: string): Promise<void> {
-  const current = await readLink(client, { name: from });
-  if (current === undefined) return;
-  const change: Request = (writer) => encodeLinkRename(writer, current.index, to);
-  const [outcome] = await client.send([change]);
-  // Before Linux 6.2 a device must be down for a rename, and loses its routes and neighbours.
-  if (outcome?.status === 'rejected' && outcome.errno === 'EBUSY')
-    await client.send([(writer) => encodeLinkDown(writer, current.index), change]);
-}
-
 /** A device that keeps its name is closed: the one of the new name has its port. */
 async function renameTun(client: NetlinkClient, path: PathTable, from: string, to: string): Promise<void> {
   const current = await readLink(client, { name: from });
   if (current === undefined || path.deviceOf(current) === undefined) return;
-  await rename(client, from, to);
+  await renameLink(client, from, to);
   const renamed = await readLink(client, { index: current.index });
   if (renamed?.name === to) path.rename(from, to);
   else path.close(from);

@@ -6,7 +6,7 @@ import { Backoff } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import type { KernelNotification } from './kernel.ts';
-import { decodeAddress } from './netlink/address.ts';
+import { decodeAddress, type AddressMessage } from './netlink/address.ts';
 import {
   RTM_DELADDR,
   RTM_DELLINK,
@@ -16,6 +16,7 @@ import {
   RTM_NEWLINK,
   RTM_NEWNEIGH,
   RTM_NEWROUTE,
+  RT_SCOPE_LINK,
   RTNLGRP_IPV4_IFADDR,
   RTNLGRP_IPV4_ROUTE,
   RTNLGRP_IPV6_IFADDR,
@@ -145,7 +146,17 @@ export class NotificationReader {
   #onAddress(buffer: Buffer, start: number, end: number): void {
     const message = decodeAddress(buffer, start, end);
     const name = message && this.#nameOf(message.index);
-    if (name !== undefined) this.#emit({ kind: 'interfaces', names: [name] });
+    if (name === undefined || this.#isKernels(message!, name)) return;
+    this.#emit({ kind: 'interfaces', names: [name] });
+  }
+
+  /**
+   * The kernel gives each device an IPv6 address of the link, and confirms it 1 to 2 s later
+   * (RFC 4862 §5.4), while thousands of entries are being written. It is no object of ours.
+   */
+  #isKernels({ address, scope }: AddressMessage, name: string): boolean {
+    if (!address.includes(':') || scope !== RT_SCOPE_LINK) return false;
+    return this.#options.ownership()?.devices.includes(name) === true;
   }
 
   /**

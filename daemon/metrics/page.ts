@@ -1,7 +1,7 @@
 // GET /: the page and its Content-Security-Policy. page.html is read at the first request; a bundle
 // contains its text.
 import { createHash } from 'node:crypto';
-import { readPage } from './page-text.ts';
+import { readPage, readRunbook } from './page-text.ts';
 
 export interface Page {
   readonly text: string;
@@ -13,6 +13,11 @@ let page: Page | undefined;
 
 export function loadPage(): Page {
   return (page ??= makePage(readPage()));
+}
+
+/** GET /runbook: what each alert means, and its remedy. */
+export function loadRunbook(): Page {
+  return makePage(readRunbook());
 }
 
 function makePage(text: string): Page {

@@ -307,6 +307,9 @@ describe('the metrics server', () => {
   for (const [path, method, status, allow] of [
     ['/', 'GET', 200, null],
     ['/metrics', 'GET', 200, null],
+    ['/runbook', 'GET', 200, null],
+    ['/history.json', 'GET', 200, null],
+    ['/events.json', 'GET', 200, null],
     ['/cluster.json', 'HEAD', 200, null],
     ['/none', 'GET', 404, null],
     ['/metrics', 'POST', 405, 'GET, HEAD'],

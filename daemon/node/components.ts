@@ -1,6 +1,7 @@
 // The parts of the daemon as they start, which is also the view that control socket and metrics
 // have of it. Only the daemon sets a part.
 import { hostname } from 'node:os';
+import type { DoctorReportV1 } from '../../api/index.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
@@ -69,6 +70,7 @@ export class Components implements ControlledNode {
   configWatcher: ConfigWatcher | undefined;
   /** Unset without --cni-config-path. */
   conflist: ConflistKeeper | undefined;
+  doctorReport: DoctorReportV1 | undefined;
 
   constructor({ options, log, clock, addon, startedMs, packetPath, hook }: InitialComponents) {
     this.options = options;
@@ -151,6 +153,7 @@ export class Components implements ControlledNode {
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
       silentPeers: wireguard === undefined || wireguard.silent === 0 ? 0 : silentHandshakes(this),
       livenessProblems: liveness?.problems() ?? [],
+      peerError: () => peerErrorOf(reconciler),
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),
       ...(subnetFile && { subnetFile }),
@@ -163,4 +166,10 @@ export class Components implements ControlledNode {
 function nodeNameOf({ kubernetes }: DaemonOptions): string | undefined {
   const node = kubernetes?.node;
   return node !== undefined && 'name' in node ? node.name : undefined;
+}
+
+function peerErrorOf(reconciler: Reconciler | undefined): string | undefined {
+  for (const [key, { state, reason }] of reconciler?.status().peerStatus ?? [])
+    if (state === 'error') return `${key}: ${reason}`;
+  return undefined;
 }

@@ -117,6 +117,7 @@ export class ProgressReporter {
       this.#hasBeenReady = true;
       components.hasBeenReady = true;
       gcMode.end();
+      components.addon.native?.releaseCode();
       log.info('Ready', { status: line });
       notify.ready(line);
     } else notify.status(line);

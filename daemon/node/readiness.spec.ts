@@ -32,6 +32,7 @@ interface Changes {
   readonly fileProblem?: string;
   readonly isConnected?: boolean;
   readonly error?: string;
+  readonly peerError?: string;
 }
 
 function parts({
@@ -40,6 +41,7 @@ function parts({
   fileProblem,
   isConnected = true,
   error,
+  peerError,
 }: Changes = {}): ReadinessParts {
   return {
     phase: 'acquiring a lease',
@@ -48,6 +50,7 @@ function parts({
     reconciler: { summary: () => ({ ...SUMMARY, ...summary }) },
     subnetFile: { problem: fileProblem },
     registryCache: { isConnected, revision: toRevision(7) },
+    peerError: () => peerError,
   };
 }
 
@@ -74,6 +77,18 @@ describe('readiness', () => {
     ['the kernel cannot be read', { summary: { readError: 'EMFILE' } }, false, /EMFILE/],
     ['the backend cannot work', { error: 'eth0 has no IPv4 address' }, false, /eth0 has no IPv4/],
     ['a peer is reported', { summary: { inSync: 8, errors: 1 } }, true, /^1 of 9 peers cannot be programmed/],
+    [
+      'a peer is reported with its reason',
+      { summary: { inSync: 8, errors: 1 }, peerError: '10.5.1.0-24: another VNI' },
+      true,
+      /programmed: 10\.5\.1\.0-24: another VNI$/,
+    ],
+    [
+      'two peers are reported',
+      { summary: { inSync: 7, errors: 2 }, peerError: '10.5.1.0-24: another VNI' },
+      true,
+      /another VNI; weft peers -p has the others$/,
+    ],
     ['the registry is away', { isConnected: false }, true, /not reachable/],
     [
       'a write fails',

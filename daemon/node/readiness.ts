@@ -36,6 +36,8 @@ export interface ReadinessParts {
   readonly silentPeers?: number;
   /** One line each about peers that do not answer. */
   readonly livenessProblems?: readonly string[];
+  /** A peer in error with its reason; called if there is one. */
+  readonly peerError?: () => string | undefined;
   /** Whether an operator took this host out of service. Absent means no. */
   readonly drainState?: DrainStateV1;
   /** Why container runtimes do not use the conflist. */
@@ -100,7 +102,7 @@ function collect(parts: ReadinessParts): Reasons {
   if (parts.missingIpv6 !== undefined)
     notes.push(`no IPv6 on this host, IPv4 works without it: ${parts.missingIpv6}`);
   if (parts.conflistProblem !== undefined) notes.push(parts.conflistProblem);
-  if (errors > 0) notes.push(`${errors} of ${peers} peers cannot be programmed: see the log`);
+  if (errors > 0) notes.push(errorsNote(errors, peers, parts.peerError?.()));
   notes.push(...(parts.livenessProblems ?? []));
   if (parts.silentPeers !== undefined && parts.silentPeers > 0)
     notes.push(`${parts.silentPeers} of ${peers} peers answer no WireGuard handshake: see weft peers`);
@@ -133,4 +135,11 @@ export function statusLine(parts: ReadinessParts): string {
     errors > 0 && `${errors} in error`,
   ];
   return [own.subnets.ipv4, own.subnets.ipv6, ...counts].filter(Boolean).join(', ');
+}
+
+/** @param example - one of them, with its reason. */
+function errorsNote(errors: number, peers: number, example: string | undefined): string {
+  const others = errors > 1 ? '; weft peers -p has the others' : '';
+  const reason = example === undefined ? 'weft peers -p has the reasons' : `${example}${others}`;
+  return `${errors} of ${peers} peers cannot be programmed: ${reason}`;
 }

@@ -36,6 +36,13 @@ describe('targets of a probe', () => {
       4,
       { overlay: '10.5.100.0', underlay: '198.18.1.2' },
     ],
+    [
+      'the address of the device with wireguard',
+      PEER,
+      'wireguard',
+      undefined,
+      { overlay: '10.5.100.0', underlay: '198.18.1.2' },
+    ],
     ['the public IP alone with ipsec', PEER, 'ipsec', undefined, { underlay: '198.18.1.2' }],
     ['the public IP alone with alloc', PEER, 'alloc', undefined, { underlay: '198.18.1.2' }],
   ] as const)

@@ -13,7 +13,7 @@ export interface PeerTargets {
 }
 
 /** Backends whose device has the first address of the node's subnet, in weft and in flannel. */
-const HAVE_OVERLAY_ADDRESS: ReadonlySet<BackendType> = new Set(['vxlan', 'udp', 'ipip']);
+const HAVE_OVERLAY_ADDRESS: ReadonlySet<BackendType> = new Set(['vxlan', 'udp', 'ipip', 'wireguard']);
 
 /**
  * The targets in `family`, by default in the first family that the peer has. `target`, an address

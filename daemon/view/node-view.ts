@@ -1,6 +1,7 @@
 // The read-only view of the node for the control socket and for metrics: its parts as they are now,
 // plain data and queries alone. Parts that the daemon still waits for are unset.
 // daemon/node/daemon.ts implements it.
+import type { DoctorReportV1 } from '../../api/index.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
@@ -54,6 +55,8 @@ export interface NodeView {
   readonly hostNames?: HostNamesView | undefined;
   /** The last probe of each peer by `weft ping`. */
   readonly probes: Pick<ProbeHistory, 'get' | 'summary'>;
+  /** What `weft doctor` found last; unset before. */
+  readonly doctorReport?: DoctorReportV1 | undefined;
   /** Unset without the addon. */
   readonly packetPath: PacketPathView | undefined;
   /** The conflist of container runtimes; unset without --cni-config-path. */

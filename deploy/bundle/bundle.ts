@@ -2,7 +2,8 @@
 import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
-import { embedPage } from './page.ts';
+import { buildPage, embedPage } from './page.ts';
+import { buildRunbook } from './runbook.ts';
 import { embedPackages, gatherPackages } from './packages.ts';
 
 export interface BundleOptions {
@@ -28,6 +29,7 @@ const module = { exports: {} };`;
 /** @returns the inputs of the bundle. */
 export async function bundle({ entry, out, root, version }: BundleOptions): Promise<Metafile[]> {
   const packages = await gatherPackages(entry, root);
+  const page = await buildPage(root);
   const result = await build({
     entryPoints: [entry],
     outfile: out,
@@ -39,9 +41,9 @@ export async function bundle({ entry, out, root, version }: BundleOptions): Prom
     minifySyntax: true,
     define: { 'import.meta.url': 'moduleUrl', WEFT_VERSION: JSON.stringify(version) },
     banner: { js: preamble(await readFile(join(root, 'bin/check-node.mjs'), 'utf8')) },
-    plugins: [embedPackages(packages), embedPage],
+    plugins: [embedPackages(packages), embedPage({ readPage: page.html, readRunbook: buildRunbook(root) })],
     metafile: true,
   });
   await chmod(out, 0o755);
-  return [result.metafile, ...(packages.metafile ? [packages.metafile] : [])];
+  return [result.metafile, page.metafile, ...(packages.metafile ? [packages.metafile] : [])];
 }

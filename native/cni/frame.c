@@ -15,7 +15,8 @@ static void write_number(char *data, size_t number) {
   for (int byte = 0; byte < WEFT_CNI_LENGTH_BYTES; byte++) data[byte] = (char)(number >> (24 - 8 * byte) & 0xff);
 }
 
-/* Parses one field of the `left` bytes at `data`. Returns the bytes that it takes, 0 if it is none. */
+/* Parses one field of the `left` bytes at `data`. Returns the bytes that it takes, 0 if it is
+ * none. */
 static size_t parse_field(const char *data, size_t left, struct weft_cni_field *field) {
   if (left < WEFT_CNI_LENGTH_BYTES + 1) return 0;
   const size_t size = read_number(data);

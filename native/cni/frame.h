@@ -33,8 +33,8 @@ struct weft_cni_buffer {
   bool failed;
 };
 
-/* Parses the frame at the begin of `data`. Returns its length, 0 while it is incomplete, -1 if it is
- * none. */
+/* Parses the frame at the begin of `data`. Returns its length, 0 while it is incomplete, -1 if
+ * it is none. */
 ssize_t weft_cni_parse(const char *data, size_t size, struct weft_cni_frame *frame);
 
 /* Whether a field is text: no null byte inside. */

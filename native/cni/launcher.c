@@ -1,6 +1,6 @@
-/* The file in /opt/cni/bin that container runtimes start, under the name of a plugin of weft's image.
- * Static, so that it runs on hosts without glibc or Node. It starts the plugin with the loader, the
- * libraries and the Node that `weft cni copy` put into a folder beside it:
+/* The file in /opt/cni/bin that container runtimes start, under the name of a plugin of weft's
+ * image. Static, so that it runs on hosts without glibc or Node. It starts the plugin with the
+ * loader, the libraries and the Node that `weft cni copy` put into a folder beside it:
  *
  *   weft-cni, bridge, …   copies of this program
  *   .weft -> .weft-DIGEST symbolic link, replaced atomically
@@ -51,7 +51,8 @@ int weft_cni_start_plugin(const char *path) {
   const char *const name = slash + 1;
   *slash = '\0';
   snprintf(link, sizeof link, "%s/.weft", self);
-  /* Resolved once: the link may be replaced while the plugin starts, and the folder behind it stays. */
+  /* Resolved once: the link may be replaced while the plugin starts, and the folder behind it
+   * stays. */
   if (read_link(link, version, sizeof version) < 0) return fail("cannot read", link);
 
   char loader[2 * PATH_MAX], library[2 * PATH_MAX], program[2 * PATH_MAX], script[2 * PATH_MAX];

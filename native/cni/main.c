@@ -1,6 +1,6 @@
-/* weft-cni as container runtimes start it. The daemon, whose code is loaded already, answers; this
- * program takes its steps. Without a daemon it starts the plugin in JavaScript, which gives the same
- * answers after a start of Node. */
+/* weft-cni as container runtimes start it. The daemon, whose code is loaded already, answers;
+ * this program takes its steps. Without a daemon it starts the plugin in JavaScript, which gives
+ * the same answers after a start of Node. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,7 +47,8 @@ static bool write_all(int file, const char *data, size_t size) {
   return true;
 }
 
-/* Puts what was read, and the rest, back to standard input. An error of reading is left to the plugin. */
+/* Puts what was read, and the rest, back to standard input. An error of reading is left to the
+ * plugin. */
 static bool restore_input(const struct input *input) {
   if (input->content.failed) return false;
   if (input->content.size == 0) return true;

@@ -17,7 +17,8 @@ static const char UPGRADE[] =
 static const char SWITCHING[] = "HTTP/1.1 101 ";
 static const char HEAD_END[] = "\r\n\r\n";
 
-/* What the daemon says is done with this process' rights: it must be of root, or of the same user. */
+/* What the daemon says is done with this process' rights: it must be of root, or of the same
+ * user. */
 static bool is_trusted(int connection) {
   struct ucred peer;
   socklen_t size = sizeof peer;

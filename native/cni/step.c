@@ -77,7 +77,8 @@ static bool answer(const struct weft_cni_frame *frame, struct weft_cni_progress 
   return !progress->output.failed;
 }
 
-/* Operations with their least number of fields; each takes fields of text alone but for the one named. */
+/* Operations with their least number of fields; each takes fields of text alone but for the one
+ * named. */
 static const struct {
   char operation;
   size_t fields;

@@ -1,5 +1,5 @@
-/* Anything at the connection to the daemon: fields stay within the frame, and a frame that is written
- * again is the same. */
+/* Anything at the connection to the daemon: fields stay within the frame, and a frame that is
+ * written again is the same. */
 #include "cni/frame.h"
 
 #include <string.h>

@@ -28,5 +28,6 @@ int weft_path_init(napi_env env, napi_value exports);
 int weft_echo_init(napi_env env, napi_value exports);
 int weft_memory_file_init(napi_env env, napi_value exports);
 int weft_file_lock_init(napi_env env, napi_value exports);
+int weft_code_pages_init(napi_env env, napi_value exports);
 
 #endif

@@ -1,4 +1,5 @@
-/* Frames between weft-cni and the daemon: what is written is read again, and what is none is rejected. */
+/* Frames between weft-cni and the daemon: what is written is read again, and what is none is
+ * rejected. */
 #include "cni/frame.h"
 
 #include <string.h>

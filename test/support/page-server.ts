@@ -1,12 +1,7 @@
 // The page of the daemon with a cluster that a test makes up, and what a browser makes of it.
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import type { PeerV1, SyncV1 } from '../../api/index.ts';
+import { launch, type Browser } from 'puppeteer-core';
+import type { ActivityV1, ClusterV1, DoctorReportV1, HistoryV1, PeerV1, SyncV1 } from '../../api/index.ts';
 import { listenHttp, type HttpListener } from '../../daemon/http/http-listener.ts';
-import type { ClusterV1 } from '../../api/index.ts';
 import { loadPage } from '../../daemon/metrics/page.ts';
 import { STATUS } from '../../cli/fixture/status.ts';
 
@@ -19,7 +14,7 @@ export function clusterOf(
   const stateOf = (index: number): SyncV1 =>
     index < errors ? 'error' : index < errors + pending ? 'pending' : 'in-sync';
   // Errors are spread over the hosts.
-  const peers = Array.from({ length: count }, (_, index) => peerOf(index, stateOf((index * 7 + 3) % count)));
+  const peers = Array.from({ length: count }, (_, index) => peerOf(index, stateOf((index * 13 + 3) % count)));
   return {
     status: {
       ...STATUS,
@@ -62,43 +57,83 @@ function peerOf(index: number, state: SyncV1): PeerV1 {
         state: 'reachable' as const,
         since: '2026-11-25T09:17:00.000Z',
         answeredAt: STATUS.at,
-        rttMs: 0.4,
+        rttMs: 0.2 + ((index * 37) % 100) / 50,
       },
     }),
   };
 }
 
-export function servePage(cluster: () => ClusterV1): Promise<HttpListener> {
+/** What the page asks for. */
+export interface PageData {
+  readonly cluster: ClusterV1;
+  readonly history: HistoryV1;
+  readonly activity: ActivityV1;
+}
+
+/** An hour with traffic, a peak of silence, and one repair. */
+export function historyOf(): HistoryV1 {
+  const column = (value: (step: number) => number): number[] =>
+    Array.from({ length: 120 }, (_, at) => value(at));
+  return {
+    version: 1,
+    at: STATUS.at,
+    stepSec: 30,
+    txBytesPerSec: column((at) => 2e7 * (1 + Math.sin(at / 9))),
+    rxBytesPerSec: column((at) => 5e7 * (1 + Math.sin(at / 15))),
+    rttMs: column((at) => 0.3 + (at % 7) / 30),
+    silentPeers: column((at) => (at > 60 && at < 70 ? 2 : 0)),
+    drift: column((at) => (at === 80 ? 3 : 0)),
+  };
+}
+
+export function activityOf(doctor?: DoctorReportV1): ActivityV1 {
+  return {
+    version: 1,
+    events: [
+      {
+        sequence: 1,
+        at: STATUS.at,
+        topic: 'kernel',
+        level: 'warn',
+        code: 'KERNEL_DRIFT',
+        message: 'Another process changed kernel state',
+        fields: { object: '<b>route</b> 10.5.7.0/24' },
+      },
+      {
+        sequence: 2,
+        at: STATUS.at,
+        topic: 'peer',
+        level: 'error',
+        code: 'peer-silent',
+        message: 'A peer does not answer, neither on the overlay nor on the underlay',
+        fields: { peer: '10.5.9.0-24' },
+      },
+    ],
+    ...(doctor && { doctor }),
+  };
+}
+
+/** Serves the page with `data`; without it there is an error, as of a daemon that has no memory left. */
+export function servePage(data: () => PageData | undefined): Promise<HttpListener> {
   return listenHttp({ ip: '127.0.0.1', port: 0, title: 'Test', flag: 'metrics' }, ({ url }, response) => {
+    const known = data();
+    const documents: Readonly<Record<string, unknown>> = {
+      '/cluster.json': known?.cluster,
+      '/history.json': known?.history,
+      '/events.json': known?.activity,
+    };
     if (url === '/')
       response.writeHead(200, { 'Content-Type': 'text/html', ...loadPage().headers }).end(loadPage().text);
-    else if (url === '/cluster.json') response.end(JSON.stringify(cluster()));
-    else response.writeHead(404).end();
+    else if (documents[url!] !== undefined) response.end(JSON.stringify(documents[url!]));
+    else response.writeHead(503).end();
   });
 }
 
-/** Runs Chromium with a profile of its own; resolves with what it printed. */
-export async function chromium(
-  args: readonly string[],
-): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  const profile = await mkdtemp(join(tmpdir(), 'weft-chromium-'));
-  const quiet = [
-    '--headless=new',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-dev-shm-usage',
-    '--no-first-run',
-    '--disable-background-networking',
-  ];
-  try {
-    const options = { timeout: 110_000, maxBuffer: 64 << 20, env: { ...process.env, HOME: profile } };
-    const log = ['--enable-logging=stderr', '--log-level=0'];
-    return await promisify(execFile)(
-      'chromium',
-      [...quiet, ...log, `--user-data-dir=${profile}`, ...args],
-      options,
-    );
-  } finally {
-    await rm(profile, { recursive: true, force: true, maxRetries: 10 });
-  }
+/** Starts Debian's Chromium; puppeteer-core has none of its own. */
+export function startBrowser(): Promise<Browser> {
+  return launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking'],
+    protocolTimeout: 120_000,
+  });
 }

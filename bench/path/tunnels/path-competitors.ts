@@ -84,11 +84,12 @@ export const wireguardGo: Candidate = {
     const secrets = { a: (await run(['wg', 'genkey'])).trim(), b: (await run(['wg', 'genkey'])).trim() };
     // Its control sockets have one folder on the whole machine, so each has a /run of its own.
     const script = `mount -t tmpfs tmpfs /run && exec wireguard-go --foreground ${DEVICE}`;
-    const tunnel = await openCompetitor(underlay, 60, (host) => host.start(['sh', '-c', script]));
+    const start = (host: PathHost): Program => host.start(['unshare', '--mount', 'sh', '-c', script]);
+    const tunnel = await openCompetitor(underlay, 60, start);
     for (const [index, host] of underlay.hosts.entries()) {
       const other = otherOf(underlay, host);
       const key = (await run(['wg', 'pubkey'], { input: secrets[other.name] })).trim();
-      const peer = `peer ${key} endpoint ${other.underlay}:${PORT} allowed-ips 10.128.0.0/16`;
+      const peer = `peer ${key} endpoint ${other.underlay}:${PORT} allowed-ips 0.0.0.0/0`;
       // Through a pipe: standard input here is a socket, which cannot be opened by path.
       const set = `cat | wg set ${DEVICE} listen-port ${PORT} private-key /dev/stdin ${peer}`;
       const enter = ['nsenter', '-t', String(tunnel.ends[index]!.pid), '-m', '-n'];

@@ -1,7 +1,7 @@
 // Competitors between containers: weft's daemon leases subnets (backend alloc), a competitor's program carries packets.
 import type { Lab } from '../../../lab/lab.ts';
 import { subnetOf } from '../../../lab/run.ts';
-import { copyRelay, fastd, socat } from './path-competitors.ts';
+import { copyRelay, fastd, socat, wireguardGo } from './path-competitors.ts';
 import { LAB_NEEDS, openBetweenContainers, WEFT_BETWEEN_CONTAINERS } from './path-containers.ts';
 import { DEVICE } from './path-plan.ts';
 import type { PathCandidate } from './path-testbed.ts';
@@ -12,7 +12,10 @@ import type { HostPair } from './path-underlay.ts';
 export const BETWEEN_CONTAINERS: readonly PathCandidate[] = [
   ...WEFT_BETWEEN_CONTAINERS,
   ...[fastd, socat].map(betweenContainers),
-  { ...betweenContainers(copyRelay), isOptional: true },
+  ...[copyRelay, wireguardGo].map((candidate) => ({
+    ...betweenContainers(candidate),
+    isOptional: true as const,
+  })),
 ];
 
 const ALLOC = { backend: { Type: 'alloc' } };

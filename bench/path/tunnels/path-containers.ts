@@ -39,6 +39,10 @@ export const WEFT_BETWEEN_CONTAINERS: readonly PathCandidate[] = [
     underlays: ['wire'],
     isOptional: true,
   },
+  {
+    ...candidate('kernel-wireguard', { backend: { Type: 'wireguard' }, prepare: requireKernelWireguard }),
+    isOptional: true,
+  },
   candidate('host-gw', { backend: { Type: 'host-gw' } }),
   candidate('weft-udp', { backend: { Type: 'udp' } }),
   candidate('weft-vxlan', { backend: VXLAN, flags: [USERSPACE] }),
@@ -63,6 +67,12 @@ function candidate(name: string, make: ContainerMake): PathCandidate {
  */
 async function leaveGroToTunnel({ hosts }: HostPair): Promise<void> {
   for (const host of hosts) await host.ip('link set eth0 gro_max_size 1000');
+}
+
+/** weft starts a program where the kernel has none. */
+async function requireKernelWireguard({ a }: HostPair): Promise<void> {
+  if ((await a.ip('-o link show type wireguard')).trim() === '')
+    throw new Error('this kernel has no WireGuard: modprobe wireguard, or measure wireguard-go');
 }
 
 const NETWORKS: Readonly<Record<Family, object>> = {

@@ -4,7 +4,7 @@ import { parseWireguardData } from '../../../backends/wireguard/wireguard-backen
 import type { Lease } from '../../../allocator/lease.ts';
 import { parseWireguardKey } from '../../../lib/wireguard-key.ts';
 import type { DeviceV1 } from '../../../api/index.ts';
-import { truncate, type Check, type Found } from '../check.ts';
+import { labelOf, truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
 
 const DEFAULT_KEY_FILE = 'run/flannel/wgkey';
@@ -50,8 +50,7 @@ const keyFile = wireguardCheck(
   'wireguard-key-file',
   'whether the private key can be read, by its owner alone',
   async (facts) => {
-    const named = facts.options?.options['wireguardKeyFile'];
-    const file = typeof named === 'string' ? named : `/${DEFAULT_KEY_FILE}`;
+    const file = await keyFileOf(facts);
     const listing = await facts.program('stat', '-c', '%a %U', facts.path(file));
     // Without the file the daemon makes one.
     if (listing === undefined) return [];
@@ -82,16 +81,24 @@ const keyFile = wireguardCheck(
   },
 );
 
+/** The file of the generation in force. */
+async function keyFileOf(facts: Facts): Promise<string> {
+  const named = facts.options?.options['wireguardKeyFile'];
+  const file = typeof named === 'string' ? named : `/${DEFAULT_KEY_FILE}`;
+  const epoch = (await ownLeaseOf(facts))?.attributes.weft?.keyEpoch ?? 0;
+  return epoch === 0 ? file : `${file}.${epoch}`;
+}
+
+async function ownLeaseOf(facts: Facts): Promise<Lease | undefined> {
+  const [status, leases] = await Promise.all([facts.status, facts.leases]);
+  return leases.find(({ key }) => key === status?.lease?.key);
+}
+
 const published = wireguardCheck(
   'wireguard-key',
   'whether the published key is that of the device',
   async (facts) => {
-    const [status, leases, devices] = await Promise.all([
-      facts.status,
-      facts.leases,
-      wireguardDevices(facts),
-    ]);
-    const own = leases.find(({ key }) => key === status?.lease?.key);
+    const [own, devices] = await Promise.all([ownLeaseOf(facts), wireguardDevices(facts)]);
     const key = own && keyOf(own);
     const keys = devices.flatMap(({ tunnel }) => tunnel?.publicKey ?? []);
     if (key === undefined || keys.length === 0 || keys.includes(key)) return [];
@@ -126,6 +133,15 @@ const clash = wireguardCheck('wireguard-clash', 'whether each key belongs to one
   ];
 });
 
+/**
+ * A responder drops an initiation that is not for its own key, or older than the last one. With
+ * another PSK it answers by a response of 92 bytes, which the initiator cannot decrypt.
+ */
+const SILENT_REMEDY =
+  'let the UDP ports of wireguard pass between all hosts (51820, 51821; after weft wireguard rotate 51822, 51823); then ' +
+  'tcpdump -ni any udp portrange 51820-51829 on this host: packets of 92 bytes from the peer mean another "PSK" (weft config get on ' +
+  'both), none that it has another key (weft doctor there), or that a clock was set back (timedatectl on both)';
+
 const silent = wireguardCheck('wireguard-handshake', 'whether peers answer handshakes', async (facts) => {
   const peers = ((await facts.peers)?.peers ?? []).filter(({ wireguard }) => wireguard?.isSilent === true);
   if (peers.length === 0) return [];
@@ -134,13 +150,14 @@ const silent = wireguardCheck('wireguard-handshake', 'whether peers answer hands
       severity: 'error',
       title: `${peers.length} ${peers.length === 1 ? 'peer answers' : 'peers answer'} no WireGuard handshake`,
       evidence: truncate(
-        peers.map(({ key, wireguard }) => {
+        peers.map((peer) => {
+          const { wireguard } = peer;
           const age = wireguard?.handshakeAgeSec;
-          return `${key} at ${wireguard?.endpoint}: ${age === undefined ? 'never' : `last ${age} s ago`}`;
+          return `${labelOf(peer)} at ${wireguard?.endpoint}: ${age === undefined ? 'never' : `last ${age} s ago`}`;
         }),
       ),
       impact: 'Containers of these hosts and of this one do not reach each other',
-      fix: 'let the UDP ports of wireguard pass between all hosts (51820, 51821; after weft wireguard rotate 51822, 51823); compare "PSK" and published keys: weft doctor on that host',
+      fix: SILENT_REMEDY,
     },
   ];
 });

@@ -126,7 +126,9 @@ export class WireguardDevices {
     // The kernel drops all sessions with a key that is set, be it the same (wg_set_device).
     const isSameKey = current?.publicKey === link.publicKey;
     const key = isSameKey ? {} : { privateKey };
-    const set = await control.setDevice(link.name, { ...key, listenPort: link.listenPort });
+    // wireguard-go closes its sockets with a port that is set, be it the same.
+    const isSet = isSameKey && current.listenPort === link.listenPort && current.fwmark === 0;
+    const set = isSet ? DONE : await control.setDevice(link.name, { ...key, listenPort: link.listenPort });
     if (set.status !== 'done') return set;
     const change: LinkChange = {
       // A TUN device drops all packets with a queue of none.
