@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys } from './support/daemon-view.ts';
-import { CONFIG, describeFaults, runDoctor } from './support/doctor-fault.ts';
-import { CLUSTER_FAULTS } from './support/doctor-faults-cluster.ts';
-import { HOST_FAULTS, THIRD_FLAGS } from './support/doctor-faults-host.ts';
+import { CONFIG, describeFaults, runDoctor } from './support/doctor/fault.ts';
+import { CLUSTER_FAULTS } from './support/doctor/cluster-faults.ts';
+import { HOST_FAULTS, THIRD_FLAGS } from './support/doctor/host-faults.ts';
 import { programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const TIMEOUT_MS = 60_000;

@@ -6,7 +6,7 @@ import { subnetOf } from '../lab/run.ts';
 import { startPing } from '../lab/traffic.ts';
 import { waitFor } from '../lab/wait.ts';
 import { overlayDevicesOf } from './support/daemon-view.ts';
-import { waitUntilNamed } from './support/doctor-fault.ts';
+import { waitUntilNamed } from './support/doctor/fault.ts';
 import { canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const REPAIR_MS = 60_000;

@@ -2,7 +2,7 @@
 // finding before and after.
 import { spawnSync } from 'node:child_process';
 import { waitFor } from '../lab/wait.ts';
-import { describeFaults, runDoctor } from './support/doctor-fault.ts';
+import { describeFaults, runDoctor } from './support/doctor/fault.ts';
 import { canPing, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { MODULE_MISSING, PSK, WIREGUARD_FAULTS } from './support/wireguard/doctor-faults-wireguard.ts';
 

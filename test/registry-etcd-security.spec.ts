@@ -5,6 +5,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'mocha';
+import { createEtcdConfigStore } from '../allocator/registry/etcd/config-store.ts';
 import { createEtcdRegistry } from '../allocator/registry/etcd/index.ts';
 import type { EtcdOptions, TlsFiles } from '../allocator/registry/etcd/index.ts';
 import { NO_LEASE, RegistryError, revisionAfter, toRevision } from '../allocator/registry/registry.ts';
@@ -253,6 +254,29 @@ describe('etcd registry and users', () => {
     const registry = asWeft({ onCall: (rpc) => calls.push(rpc) });
     await Promise.all([registry.snapshot(), registry.snapshot(), registry.grant(60)]);
     assert.equal(calls.filter((rpc) => rpc === 'Auth.authenticate').length, 1);
+  });
+
+  it('read config and leases with the rights that flannel needs', async () => {
+    await server.ctl(...asRoot, 'role', 'add', 'flannel');
+    await server.ctl(...asRoot, 'role', 'grant-permission', 'flannel', 'read', '/mine/config');
+    await server.ctl(
+      ...asRoot,
+      'role',
+      'grant-permission',
+      'flannel',
+      '--prefix',
+      'readwrite',
+      '/mine/subnets/',
+    );
+    await server.ctl(...asRoot, 'user', 'add', `flannel:${password}`);
+    await server.ctl(...asRoot, 'user', 'grant-role', 'flannel', 'flannel');
+    const auth = { username: 'flannel', password };
+    const store = createEtcdConfigStore({ endpoints: [server.url], prefix: '/mine', auth });
+    try {
+      assert.deepEqual([...(await store.read()).reports], []);
+    } finally {
+      store.close();
+    }
   });
 
   const mistakes: readonly (readonly [string, Partial<EtcdOptions>, RegExp])[] = [

@@ -3,7 +3,8 @@ import { EXIT_OK } from '../../daemon/node/exit.ts';
 import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import type { Check, Finding } from '../doctor/check.ts';
-import { formatFindings } from '../doctor/format-findings.ts';
+import { parseIp, type IpAddress } from '../../lib/address.ts';
+import { formatFindings, formatUntested } from '../doctor/format-findings.ts';
 import { createReport } from '../doctor/report.ts';
 import { CHECKS } from '../doctor/run-checks.ts';
 import { ETCD_OPTIONS } from '../client/etcd-options.ts';
@@ -15,11 +16,12 @@ import { printData, printText } from '../output.ts';
 
 export const doctorCommand = defineCommand({
   name: 'doctor',
-  synopsis: ['[--only ID,…] [--verbose | --json] [--socket PATH] [etcd options]', '--list'],
+  synopsis: ['[--to ADDRESS] [--only ID,…] [--verbose | --json] [--socket PATH] [etcd options]', '--list'],
   about: `Checks everything that can stop packets: daemon, etcd, network config, leases, interface, kernel, firewalls, other
-programs, and the path to each peer by probes. Prints evidence, impact and fix of each fault; changes nothing. Works without
-a daemon. Run it as root.`,
+programs, and the path of packets from a container here to those of each peer, rule by rule and by probes. Prints evidence,
+impact and fix of each fault, and what it did not test; changes nothing. Works without a daemon. Run it as root.`,
   options: {
+    to: { type: 'string', value: 'ADDRESS', help: 'check the path to this address of a container' },
     only: { type: 'string', value: 'ID,…', help: 'run only these checks' },
     list: { type: 'boolean', help: 'list the checks' },
     verbose: { type: 'boolean', short: 'v', help: 'also list the checks without a finding' },
@@ -30,6 +32,7 @@ a daemon. Run it as root.`,
   examples: [
     ['weft doctor', 'find the fault'],
     ['weft doctor --only path-mtu,tunnel-blocked', 'check only whether packets arrive'],
+    ['weft doctor --to 10.5.72.2', 'check the path to one container'],
     ["weft doctor --json | jq -r '.findings[].check'", 'print the ids of the findings'],
   ],
   exitCodes: {
@@ -37,17 +40,25 @@ a daemon. Run it as root.`,
     [EXIT_FINDINGS]: 'warnings, no errors',
     [EXIT_NOT_READY]: 'errors',
   },
-  run: async ({ list, only, verbose, json, socket, ...etcd }) => {
+  run: async ({ list, only, to, verbose, json, socket, ...etcd }) => {
     if (list) {
       printText(formatTable(CHECKS.map(({ id, about }) => [id, about])));
       return EXIT_OK;
     }
     const checks = choose(only);
     const client = new ControlClient(socketPath(socket));
-    const answer = await createReport(client, checks, etcd);
+    const answer = await createReport(client, {
+      checks,
+      etcd,
+      to: addressOf(to),
+    });
     const { findings } = answer;
     if (only === undefined) await leaveWithDaemon(client, findings);
-    printData(answer, { json, text: (safe) => formatFindings(safe.findings, checks, styleOf(), verbose) });
+    printData(answer, {
+      json,
+      text: (safe) =>
+        formatFindings(safe.findings, checks, styleOf(), verbose) + formatUntested(safe.notTested),
+    });
     return exitCodeOf(findings);
   },
 });
@@ -64,6 +75,15 @@ function choose(only: string | undefined): readonly Check[] {
   if (unknown !== undefined)
     throw new UsageError(`--only ${JSON.stringify(unknown)}: unknown check; see weft doctor --list`);
   return CHECKS.filter(({ id }) => ids.includes(id));
+}
+
+/** @throws UsageError for a text that is no address. */
+function addressOf(to: string | undefined): IpAddress | undefined {
+  if (to === undefined) return undefined;
+  const address = parseIp(to);
+  if (address === undefined)
+    throw new UsageError(`--to ${JSON.stringify(to)} is not an IP address, for example 10.5.72.2`);
+  return address;
 }
 
 function exitCodeOf(findings: readonly Finding[]): number {

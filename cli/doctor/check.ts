@@ -33,6 +33,8 @@ export interface Check {
   /** Run only there. */
   readonly isAboutKubernetes?: boolean;
   readonly run: (facts: Facts) => Promise<readonly Found[]>;
+  /** What it could not test on this host, one line each. */
+  readonly notTested?: (facts: Facts) => Promise<readonly string[]>;
 }
 
 /** At most `count` lines, and the number of the rest. */

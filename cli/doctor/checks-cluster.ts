@@ -4,6 +4,8 @@ import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
 import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
 import { truncate, type Check } from './check.ts';
+import { links } from './checks-host.ts';
+import { isBridge } from './path/bridge-checks.ts';
 import type { Facts } from './facts.ts';
 
 const configMissing: Check = {
@@ -158,8 +160,10 @@ const networkOverlap: Check = {
   id: 'network-overlap',
   about: 'whether the cluster network overlaps other networks of this host',
   run: async (facts) => {
-    const [status, rows] = await Promise.all([facts.status, readRoutes(facts)]);
-    const own = new Set([...(status?.network?.devices ?? []), 'lo']);
+    const [status, rows, devices] = await Promise.all([facts.status, readRoutes(facts), links(facts)]);
+    // A bridge with such an address is a finding of its own, bridge-subnet.
+    const bridges = (devices ?? []).filter(isBridge).map(({ ifname }) => ifname);
+    const own = new Set([...(status?.network?.devices ?? []), 'lo', ...bridges]);
     const networks = [status?.network?.ipv4, status?.network?.ipv6].filter((one) => one !== undefined);
     const subnets = [status?.lease?.ipv4, status?.lease?.ipv6].filter((one) => one !== undefined);
     const leased = new Set(

@@ -1,64 +1,9 @@
-// Checks of the input of container engines: subnet.env, and the bridges made from it.
+// Checks of the input of container engines: subnet.env.
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { contains, parseIp, type Cidr } from '../../lib/address.ts';
 import { parseSubnetEnv } from '../../daemon/subnet-file/subnet-env.ts';
-import type { Check, Found } from './check.ts';
-import { links } from './checks-host.ts';
+import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
-
-const bridges: Check = {
-  id: 'bridge-subnet',
-  about: 'whether bridges of container engines have addresses of this host’s subnet',
-  run: async (facts) => {
-    const [status, rows] = await Promise.all([facts.status, links(facts)]);
-    const subnet = status?.lease?.ipv4;
-    if (subnet === undefined) return [];
-    return (rows ?? [])
-      .filter(({ ifname }) => ifname === 'docker0' || ifname === 'cni0')
-      .flatMap(({ ifname, addr_info = [] }) => {
-        const outside = addr_info.filter(({ local }) => isOutside(local, subnet as Cidr));
-        return outside.map(({ local, prefixlen }): Found => ({
-          severity: 'warning',
-          title: `The bridge ${ifname} is outside of this host’s subnet`,
-          evidence: [`${ifname} has ${local}/${prefixlen}, the lease is ${subnet}`],
-          impact: 'Containers on that bridge get addresses that other hosts have no route to',
-          fix:
-            ifname === 'docker0'
-              ? 'weft docker-opts; systemctl restart docker (docs/how-to/connect-containers.md)'
-              : `ip link delete ${ifname}: the CNI plugin creates it again for the next container`,
-        }));
-      });
-  },
-};
-
-function isOutside(text: string | undefined, subnet: Cidr): boolean {
-  const address = text === undefined || text.includes(':') ? undefined : parseIp(text);
-  return address !== undefined && !contains(subnet, address);
-}
-
-const bridgeMtu: Check = {
-  id: 'bridge-mtu',
-  about: 'whether the MTU of bridges of container engines fits the overlay',
-  run: async (facts) => {
-    const [status, rows] = await Promise.all([facts.status, links(facts)]);
-    const mtu = status?.network?.mtu;
-    if (mtu === undefined) return [];
-    return (rows ?? [])
-      .filter(
-        ({ ifname, mtu: bridgeMtuBytes }) =>
-          (ifname === 'docker0' || ifname === 'cni0') && bridgeMtuBytes > mtu,
-      )
-      .map(({ ifname, mtu: bridgeMtuBytes }) => ({
-        severity: 'warning',
-        title: `The MTU of ${ifname} is too large for the overlay network`,
-        evidence: [`${ifname} has MTU ${bridgeMtuBytes}, the overlay carries ${mtu}`],
-        impact:
-          'Packets of containers are fragmented, or lost where ICMP is filtered: connections open and then hang',
-        fix: `restart the engine with the MTU of subnet.env (weft docker-opts, or the CNI plugin); for now: ip link set ${ifname} mtu ${mtu}`,
-      }));
-  },
-};
 
 const subnetFile: Check = {
   id: 'subnet-file',
@@ -107,4 +52,4 @@ async function describeSpace(facts: Facts, path: string): Promise<string | undef
     : undefined;
 }
 
-export const ENGINE_CHECKS: readonly Check[] = [bridges, bridgeMtu, subnetFile];
+export const ENGINE_CHECKS: readonly Check[] = [subnetFile];

@@ -10,6 +10,7 @@ import { RegistryError } from '../../allocator/registry/registry.ts';
 import { certificateEnd } from './certificate-check.ts';
 import type { Check, Found } from './check.ts';
 import { etcdClock } from './clock-check.ts';
+import { etcdAlarm } from './etcd-alarms.ts';
 import { ETCD_TIMEOUT_MS, type Facts } from './facts.ts';
 
 type EndpointProblem = Omit<Found, 'severity'> & { readonly check: string };
@@ -196,6 +197,7 @@ const CHECKS: readonly Check[] = [
   endpointCheck('etcd-auth', 'whether etcd accepts this host’s credentials'),
   endpointCheck('etcd-quorum', 'whether each endpoint answers requests'),
   certificateEnd,
+  etcdAlarm,
   etcdClock,
 ];
 

@@ -1,36 +1,45 @@
 // Checks whether a firewall of this host drops packets of the tunnel or forwarded packets.
 import { addressOf, contains, parseCidr, type Cidr } from '../../lib/address.ts';
 import { transportOf } from '../../backends/transport.ts';
-import { truncate, type Check } from './check.ts';
+import { truncate, type Check, type Found } from './check.ts';
+import { findDrops } from './firewall/firewall-drops.ts';
 import type { Facts } from './facts.ts';
 import { forwardRules, variantRules } from './firewall/iptables-variants.ts';
+import { findForwardDrops, findPortDrops, listUnreadRules } from './path/firewall-checks.ts';
+import { readJourneys } from './path/journeys.ts';
 import { proxyMode } from './firewall/proxy-mode.ts';
-import { findDrops } from './firewall-drops.ts';
 
 const forwardDrop: Check = {
   id: 'forward-drop',
   about: 'whether a firewall drops forwarded packets of containers',
   run: async (facts) => {
-    const network = (await facts.status)?.network?.ipv4;
-    if (network === undefined) return [];
-    const dropping = (await forwardPolicies(facts)).find(
-      ({ rules }) =>
-        rules.some((rule) => /^-P FORWARD (?:DROP|REJECT)/.test(rule)) &&
-        !rules.some((rule) => acceptsForward(rule, network as Cidr)),
-    );
-    if (dropping === undefined) return [];
-    const { command, program } = dropping;
-    return [
-      {
-        severity: 'error',
-        title: 'The firewall of this host drops forwarded packets of containers',
-        evidence: [`${command}: -P FORWARD DROP`, `no rule accepts ${network}`],
-        impact: 'Containers of this host reach no other host, and no other host reaches them',
-        fix: `${program === 'iptables' ? 'start the daemon without --iptables-forward-rules=false, or: ' : ''}${program} -A FORWARD -s ${network} -j ACCEPT; ${program} -A FORWARD -d ${network} -j ACCEPT`,
-      },
-    ];
+    const journeys = await readJourneys(facts);
+    // Without a peer there is no packet to follow, and the policies remain.
+    return journeys.length > 0 ? findForwardDrops(facts) : findClosedPolicy(facts);
   },
+  notTested: listUnreadRules,
 };
+
+async function findClosedPolicy(facts: Facts): Promise<readonly Found[]> {
+  const network = (await facts.status)?.network?.ipv4;
+  if (network === undefined) return [];
+  const dropping = (await forwardPolicies(facts)).find(
+    ({ rules }) =>
+      rules.some((rule) => /^-P FORWARD (?:DROP|REJECT)/.test(rule)) &&
+      !rules.some((rule) => acceptsForward(rule, network as Cidr)),
+  );
+  if (dropping === undefined) return [];
+  const { command, program } = dropping;
+  return [
+    {
+      severity: 'error',
+      title: 'The firewall of this host drops forwarded packets of containers',
+      evidence: [`${command}: -P FORWARD DROP`, `no rule accepts ${network}`],
+      impact: 'Containers of this host reach no other host, and no other host reaches them',
+      fix: `${program === 'iptables' ? 'start the daemon without --iptables-forward-rules=false, or: ' : ''}${program} -A FORWARD -s ${network} -j ACCEPT; ${program} -A FORWARD -d ${network} -j ACCEPT`,
+    },
+  ];
+}
 
 interface ForwardPolicy {
   readonly program: string;
@@ -57,27 +66,35 @@ const portDropped: Check = {
   id: 'port-dropped',
   about: 'whether a firewall of this host drops the packets of the tunnel',
   run: async (facts) => {
-    const ports = await portsOf(facts);
-    if (ports.length === 0) return [];
-    const [iptables = '', nft = ''] = await Promise.all([
-      facts.program('iptables-save'),
-      facts.program('nft', 'list', 'ruleset'),
-    ]);
-    const drops = ports.map((port) => [port, findDrops(port, iptables, nft)] as const);
-    const evidence = new Set(drops.flatMap(([, lines]) => lines));
-    const [port] = drops.find(([, lines]) => lines.length > 0) ?? [];
-    if (port === undefined) return [];
-    return [
-      {
-        severity: 'error',
-        title: `A firewall of this host drops UDP port ${port}, which the overlay network needs`,
-        evidence: truncate([...evidence]),
-        impact: 'No packet of containers arrives from other hosts',
-        fix: `iptables -I INPUT -p udp --dport ${port} -j ACCEPT, or the same rule in the firewall's manager`,
-      },
-    ];
+    const found = await findPortDrops(facts);
+    const isFollowed =
+      (await readJourneys(facts)).length > 0 && (await facts.config)?.backend.type !== 'ipsec';
+    return found.length > 0 || isFollowed ? found : findPortRules(facts);
   },
 };
+
+/** Where no packet of a tunnel is followed: rules about its ports alone. */
+async function findPortRules(facts: Facts): Promise<readonly Found[]> {
+  const ports = await portsOf(facts);
+  if (ports.length === 0) return [];
+  const [iptables = '', nft = ''] = await Promise.all([
+    facts.program('iptables-save'),
+    facts.program('nft', 'list', 'ruleset'),
+  ]);
+  const drops = ports.map((port) => [port, findDrops(port, iptables, nft)] as const);
+  const evidence = new Set(drops.flatMap(([, lines]) => lines));
+  const [port] = drops.find(([, lines]) => lines.length > 0) ?? [];
+  if (port === undefined) return [];
+  return [
+    {
+      severity: 'error',
+      title: `A firewall of this host drops UDP port ${port}, which the overlay network needs`,
+      evidence: truncate([...evidence]),
+      impact: 'No packet of containers arrives from other hosts',
+      fix: `iptables -I INPUT -p udp --dport ${port} -j ACCEPT  # or the same rule in the firewall's manager`,
+    },
+  ];
+}
 
 /** IKE, and ESP in UDP. */
 const IPSEC_PORTS = [500, 4500];

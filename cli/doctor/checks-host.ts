@@ -1,19 +1,31 @@
 // Checks of this host: interface, addresses, settings of the kernel and of other programs.
 import { readdir } from 'node:fs/promises';
-import { transportOf } from '../../backends/transport.ts';
 import { loadNative } from '../../native/index.ts';
 import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
 
 export interface LinkRow {
+  readonly ifindex?: number;
   readonly ifname: string;
+  /** Index of the other end of a veth pair, in its own namespace. */
+  readonly link_index?: number;
+  /** The bridge that it is a port of. */
+  readonly master?: string;
+  /** Id of the namespace where the other end is, or where a tunnel sends from. */
+  readonly link_netnsid?: number;
+  /** Its name, instead of the id, if ip-netns(8) knows one. */
+  readonly link_netns?: string;
   readonly flags: readonly string[];
   readonly mtu: number;
   readonly operstate?: string;
-  readonly addr_info?: readonly { readonly local?: string; readonly prefixlen?: number }[];
+  readonly addr_info?: readonly {
+    readonly local?: string;
+    readonly prefixlen?: number;
+    readonly scope?: string;
+  }[];
   readonly linkinfo?: {
     readonly info_kind?: string;
-    readonly info_data?: { readonly id?: number; readonly port?: number };
+    readonly info_data?: { readonly id?: number; readonly port?: number; readonly external?: boolean };
   };
 }
 
@@ -156,35 +168,4 @@ const addon: Check = {
   },
 };
 
-const vxlanConflict: Check = {
-  id: 'vxlan-conflict',
-  about: 'whether another VXLAN device has the VNI and port of the overlay',
-  run: async (facts) => {
-    const [status, rows, config] = await Promise.all([facts.status, links(facts), facts.config]);
-    const backend = config?.backend;
-    if (backend?.type !== 'vxlan') return [];
-    const ourPort = transportOf(backend).port;
-    const own = new Set(status?.network?.devices ?? []);
-    const others = (rows ?? []).filter(({ ifname, linkinfo }) => {
-      const { id, port } = linkinfo?.info_data ?? {};
-      return linkinfo?.info_kind === 'vxlan' && id === backend.vni && port === ourPort && !own.has(ifname);
-    });
-    return others.map(({ ifname }) => ({
-      severity: 'error',
-      title: `The device ${ifname} has the VNI and port of the overlay network`,
-      evidence: [`ip -d link show ${ifname}: vxlan id ${backend.vni} dstport ${ourPort}`],
-      impact:
-        'The kernel allows one such device: the overlay device cannot be created, or its packets go elsewhere',
-      fix: `ip link delete ${ifname}, or choose another VNI (weft config edit)`,
-    }));
-  },
-};
-
-export const HOST_CHECKS: readonly Check[] = [
-  interfaceDown,
-  forwardingOff,
-  networkd,
-  udevMac,
-  addon,
-  vxlanConflict,
-];
+export const HOST_CHECKS: readonly Check[] = [interfaceDown, forwardingOff, networkd, udevMac, addon];

@@ -1,8 +1,8 @@
 // Checks of kernel state: drift, contested objects, routes, filters, table sizes.
-import { addressOf, type Cidr } from '../../lib/address.ts';
 import type { DifferenceV1 } from '../../api/index.ts';
 import { truncate, type Check, type Found } from './check.ts';
 import type { Facts } from './facts.ts';
+import { findSourceChecks } from './path/route-checks.ts';
 
 /** A difference that lasts this long is no change in progress. */
 const STEADY_MS = 600;
@@ -86,65 +86,13 @@ interface RouteGet {
   readonly type?: string;
 }
 
-const routeDiverted: Check = {
-  id: 'route-diverted',
-  about: "whether packets to peers' subnets take the routes of the daemon",
-  run: async (facts) => {
-    const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
-    const devices = new Set([...(status?.network?.devices ?? []), status?.interface?.name ?? '']);
-    const subnets = peers.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6].filter((one) => one !== undefined));
-    const lines = await Promise.all(subnets.map((subnet) => describeDetour(facts, subnet as Cidr, devices)));
-    const detours = lines.flat();
-    if (detours.length === 0) return [];
-    return [
-      {
-        severity: 'error',
-        title: "Packets to peers' subnets take another route than the daemon's",
-        evidence: [...truncate(detours), ...(await foreignRules(facts))],
-        impact: 'Those packets do not arrive',
-        fix: 'ip rule show; ip route show table all; remove the rule or the more specific route',
-      },
-    ];
-  },
-};
-
-/** Probes both halves of a subnet: a route for one half is more specific than the daemon's. */
-async function describeDetour(
-  facts: Facts,
-  subnet: Cidr,
-  devices: ReadonlySet<string>,
-): Promise<readonly string[]> {
-  const first = addressOf(subnet);
-  const probes = first.includes(':')
-    ? [`${first}1`]
-    : [first.replace(/\d+$/, '2'), first.replace(/\d+$/, '130')];
-  const lines = await Promise.all(
-    probes.map(async (address) => {
-      const [row] = (await facts.ip<RouteGet>('route', 'get', address)) ?? [];
-      if (row === undefined) return [`ip route get ${address}: no route, or blackhole`];
-      return devices.has(row.dev ?? '')
-        ? []
-        : [`ip route get ${address}: dev ${row.dev ?? row.type ?? 'none'}`];
-    }),
-  );
-  return lines.flat();
-}
-
-async function foreignRules(facts: Facts): Promise<readonly string[]> {
-  const rules = (await facts.program('ip', 'rule', 'show'))?.split('\n') ?? [];
-  return truncate(
-    rules.filter((rule) => rule !== '' && !/lookup (?:local|main|default)\s*$/.test(rule)),
-    3,
-  ).map((rule) => `ip rule: ${rule.replaceAll('\t', ' ')}`);
-}
-
 const rpFilter: Check = {
   id: 'rp-filter',
   about: 'whether reverse path filtering drops packets of peers',
   run: async (facts) => {
     const [status, peers] = await Promise.all([facts.status, facts.reachedPeers]);
     const name = status?.interface?.name;
-    if (name === undefined) return [];
+    if (name === undefined) return findSourceChecks(facts);
     const mode = Math.max(
       ...(await Promise.all(
         ['all', name].map(async (dev) => Number((await facts.sysctl(`net/ipv4/conf/${dev}/rp_filter`)) ?? 0)),
@@ -157,7 +105,8 @@ const rpFilter: Check = {
       if (row?.dev !== undefined && row.dev !== name && row.dev !== 'lo')
         other.push(`ip route get ${publicIp}: dev ${row.dev}, not ${name}`);
     }
-    if (other.length === 0) return [];
+    const inPath = await findSourceChecks(facts);
+    if (other.length === 0) return inPath;
     const isStrict = mode === 1;
     return [
       {
@@ -173,6 +122,7 @@ const rpFilter: Check = {
           ? `sysctl -w net.ipv4.conf.${name}.rp_filter=2, or correct the routes`
           : 'correct the routes, or name the interface with --iface',
       },
+      ...inPath,
     ];
   },
 };
@@ -198,11 +148,4 @@ const neighbourTable: Check = {
   },
 };
 
-export const KERNEL_CHECKS: readonly Check[] = [
-  kernelDrift,
-  contested,
-  peerError,
-  routeDiverted,
-  rpFilter,
-  neighbourTable,
-];
+export const KERNEL_CHECKS: readonly Check[] = [kernelDrift, contested, peerError, rpFilter, neighbourTable];

@@ -4,25 +4,27 @@ import type { StatusV1 } from '../../api/index.ts';
 import { ProbeError } from '../../daemon/probe/prober.ts';
 import { truncate, type Check, type Found } from './check.ts';
 import { findChecksumFault } from './checksum-finding.ts';
+import { readKnownCauses, type KnownCauses } from './path/known-causes.ts';
 import { isBlocked, isRouted, probePeers, name, type PeerProbe } from './peer-probes.ts';
 
 function pathCheck(
   id: string,
   about: string,
-  evaluate: (probes: readonly PeerProbe[], status: StatusV1) => Found | undefined,
+  evaluate: (probes: readonly PeerProbe[], status: StatusV1, causes: KnownCauses) => Found | undefined,
 ): Check {
   return {
     id,
     about,
     run: async (facts) => {
-      const [found, status] = await Promise.all([
+      const [found, status, causes] = await Promise.all([
         probePeers(facts).catch((error: Error) => {
           if (error instanceof ProbeError) return [];
           throw error;
         }),
         facts.status,
+        readKnownCauses(facts),
       ]);
-      const finding = status && evaluate(found, status);
+      const finding = status && evaluate(found, status, causes);
       return finding === undefined ? [] : [finding];
     },
   };
@@ -52,35 +54,60 @@ const probesImpossible: Check = {
 const peerSilent = pathCheck(
   'peer-silent',
   'whether every peer answers through the underlay or the overlay',
-  (found) => {
-    const silent = found.filter(({ underlayOk, overlayOk }) => !underlayOk && !overlayOk);
+  (found, status, { explained }) => {
+    const all = found.filter(({ underlayOk, overlayOk }) => !underlayOk && !overlayOk);
+    const silent = all.filter(({ peer }) => !explained.has(peer.key));
     if (silent.length === 0) return undefined;
+    const title = `${silent.length} ${silent.length === 1 ? 'peer answers' : 'peers answer'} no probe: down or disconnected`;
+    const evidence = truncate(silent.map((probe) => `no echo from ${name(probe)}`));
+    const { name: dev = 'eth0' } = status.interface ?? {};
+    const commands = `ip address show ${dev}; ip route get ${silent[0]!.underlay}; ip neigh show ${silent[0]!.underlay}`;
+    // Where no peer answers, this host may be the one that is cut off.
+    if (all.length === found.length)
+      return {
+        severity: 'warning',
+        title,
+        evidence,
+        impact: 'Containers of this host and of those hosts do not reach each other',
+        fix: `${commands}  # no peer answers: this host, or the network between the hosts, is cut off; leases stay as they are`,
+      };
     return {
       severity: 'warning',
-      title: `${silent.length} ${silent.length === 1 ? 'peer answers' : 'peers answer'} no probe: down or disconnected`,
-      evidence: truncate(silent.map((probe) => `no echo from ${name(probe)}`)),
+      title,
+      evidence,
       impact:
         'Its containers are unreachable; if the host is removed, its subnet stays leased until the TTL ends, a reservation without end',
-      fix: 'weft status and ip address on that host; for a removed host: weft leases release SUBNET',
+      fix: `${commands}  # then weft status and ip address on that host; only if it was removed: weft leases release SUBNET`,
     };
   },
 );
 
-const tunnelBlocked = pathCheck('tunnel-blocked', 'whether packets of the tunnel arrive', (found, status) => {
-  const blocked = found.filter(isBlocked);
-  if (blocked.length === 0 || isRouted(status)) return undefined;
-  return {
-    severity: 'error',
-    title: `${blocked.length} ${blocked.length === 1 ? 'peer answers' : 'peers answer'} through the underlay but not through the overlay: packets of the tunnel are dropped`,
-    evidence: truncate(
-      blocked.map(
-        (probe) => `${name(probe)}: replies from ${probe.underlay} arrive, from ${probe.overlay} do not`,
-      ),
-    ),
-    impact: 'Containers of these hosts and of this one do not reach each other',
-    fix: `${allowText(status)}: firewalls, security groups; weft doctor on that host; tcpdump -ni ${status.interface?.name ?? 'any'} ${status.network?.backend === 'ipip' ? 'ip proto 4' : 'udp'}`,
-  };
-});
+const tunnelBlocked = pathCheck(
+  'tunnel-blocked',
+  'whether packets of the tunnel arrive',
+  (found, status, { explained, hasPortRule }) => {
+    const blocked = found.filter((probe) => isBlocked(probe) && !explained.has(probe.peer.key));
+    if (blocked.length === 0 || isRouted(status)) return undefined;
+    return {
+      severity: 'error',
+      title: `${blocked.length} ${blocked.length === 1 ? 'peer answers' : 'peers answer'} through the underlay but not through the overlay: packets of the tunnel are dropped`,
+      evidence: [
+        ...truncate(
+          blocked.map(
+            (probe) => `${name(probe)}: replies from ${probe.underlay} arrive, from ${probe.overlay} do not`,
+          ),
+        ),
+        hasPortRule
+          ? 'a rule of this host drops them: port-dropped'
+          : 'no rule of this host that is known drops them',
+      ],
+      impact: 'Containers of these hosts and of this one do not reach each other',
+      fix: hasPortRule
+        ? '# the command of port-dropped'
+        : `weft doctor  # on that host; then ${allowText(status)}: firewalls and security groups between them; tcpdump -ni ${status.interface?.name ?? 'any'} ${status.network?.backend === 'ipip' ? 'ip proto 4' : 'udp'}`,
+    };
+  },
+);
 
 /** What firewalls must let pass, by backend. */
 const NEEDS: Readonly<Record<string, string>> = {
@@ -170,7 +197,7 @@ const pathMtu = pathCheck('path-mtu', 'whether packets of the full MTU arrive', 
       narrow.map((probe) => `${name(probe)}: the largest packet that passes has ${probe.largest} bytes`),
     ),
     impact: 'Small packets pass and large packets are lost: connections open and then hang',
-    fix: `raise the MTU of the network between the hosts, or lower the MTU of the interface on every host: ip link set ${status.interface?.name} mtu ${(status.interface?.mtu ?? mtu) - (mtu - smallest)}`,
+    fix: `raise the MTU of the network between the hosts, or lower that of the overlay: weft config edit, "MTU": ${(status.interface?.mtu ?? mtu) - (mtu - smallest)} in "Backend" (Backend.MTU), then restart the containers`,
   };
 });
 

@@ -8,8 +8,12 @@ import { cidr } from '../../backends/fixture.ts';
 import { ControlClient } from '../client/control-client.ts';
 import { findDirectDrops, type DirectPath } from './checks-docker.ts';
 import { ETCD_CHECKS, explainTlsError } from './checks-etcd.ts';
+import { evaluate } from '../../daemon/trace/evaluate.ts';
+import { parseIptablesSave } from '../../daemon/trace/iptables-ruleset.ts';
+import type { Packet } from '../../daemon/trace/packet.ts';
+import type { IpAddress } from '../../lib/address.ts';
 import { acceptsForward } from './checks-firewall.ts';
-import { findDrops } from './firewall-drops.ts';
+import { findDrops } from './firewall/firewall-drops.ts';
 import { describeSkew } from './clock-check.ts';
 import { CHECKS, runChecks } from './run-checks.ts';
 import { Facts } from './facts.ts';
@@ -83,6 +87,36 @@ describe('the port-dropped check of weft doctor finds', () => {
     ['a rule of nftables about some senders', '', 'ip saddr != 10.0.0.0/8 udp dport 8472 drop\n'],
   ] as const)
     it(`no fault in ${what}`, () => assert.deepEqual(findDrops(8472, iptables, nft), []));
+});
+
+describe('the rules of FORWARD accept a packet by', () => {
+  const packet: Packet = {
+    family: 4,
+    protocol: 'tcp',
+    source: '10.5.1.2' as IpAddress,
+    target: '10.5.2.2' as IpAddress,
+    iif: 'br0',
+    oif: 'flannel.1',
+    state: 'new',
+    isToHost: false,
+  };
+  const accepts = (rule: string): boolean => {
+    const save = `*filter\n:FORWARD DROP [0:0]\n:FLANNEL-FWD - [0:0]\n-A FORWARD ${rule}\n-A FLANNEL-FWD -s 10.5.0.0/16 -j ACCEPT\n`;
+    const tables = parseIptablesSave(save, 'iptables');
+    return (['tcp', 'icmp'] as const).every(
+      (protocol) => evaluate(tables, 'forward', { ...packet, protocol }).drop === undefined,
+    );
+  };
+  for (const rule of ['-j ACCEPT', '-s 10.0.0.0/8 -j ACCEPT', '-d 10.5.0.0/16 -j ACCEPT', '-j FLANNEL-FWD'])
+    it(rule, () => assert.ok(accepts(rule)));
+  for (const rule of [
+    '-s 10.6.0.0/16 -j ACCEPT',
+    '-o docker0 -j ACCEPT',
+    '-p tcp -j ACCEPT',
+    '-j DROP',
+    '-m state --state ESTABLISHED -j ACCEPT',
+  ])
+    it(`nothing like ${rule}`, () => assert.ok(!accepts(rule)));
 });
 
 describe('the forward-drop check of weft doctor accepts', () => {

@@ -10,11 +10,13 @@ import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/confi
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
 import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/index.ts';
-import { runTool, type ToolLimits } from '../../daemon/kernel/firewall/run-tool.ts';
+import { runTool, type ToolLimits, type ToolOutput } from '../../daemon/kernel/firewall/run-tool.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
 import { loadNative } from '../../native/index.ts';
+import type { IpAddress } from '../../lib/address.ts';
 import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
+import { ToolQueue } from './tool-queue.ts';
 import { kubernetesOptionsOf } from '../client/kubernetes-options.ts';
 
 export interface FactsOptions {
@@ -28,8 +30,12 @@ export interface FactsOptions {
   readonly root?: string;
   /** Runs a program; `undefined` if it is missing or fails. */
   readonly output?: (argv: readonly string[]) => Promise<string | undefined>;
+  /** Runs a program; its exit code and error output count. */
+  readonly run?: (argv: readonly string[]) => Promise<ToolOutput>;
   /** An API server that takes longer for one Node is slow, in ms; default 1000. */
   readonly slowApiMs?: number;
+  /** The address whose path is checked; default: an address of each peer. */
+  readonly to?: IpAddress | undefined;
 }
 
 /** Limit of one request to etcd. */
@@ -45,16 +51,21 @@ export class Facts {
   readonly isEtcdNamed: boolean;
   readonly options: OptionsV1 | undefined;
   readonly slowApiMs: number;
+  readonly to: IpAddress | undefined;
   readonly prober = new Prober({ addon: loadNative() });
   /** Its echoes expire at the first router. */
   readonly nearProber = new Prober({ addon: loadNative(), ttl: 1 });
   readonly #client: ControlClient;
   readonly #root: string;
   readonly #output: (argv: readonly string[]) => Promise<string | undefined>;
+  readonly #run: (argv: readonly string[]) => Promise<ToolOutput>;
+  readonly #queue = new ToolQueue();
   readonly #known = new Map<string, Promise<unknown>>();
 
   constructor(facts: FactsOptions) {
     const { client, etcd, options, root = '/', output = outputOf, slowApiMs = SLOW_API_MS } = facts;
+    this.to = facts.to;
+    this.#run = facts.run ?? runWithLimits;
     this.#client = client;
     this.etcd = etcd;
     this.isEtcdNamed = facts.isEtcdNamed ?? true;
@@ -186,7 +197,12 @@ export class Facts {
 
   /** Output of a program; `undefined` if it is missing or fails. */
   program(...argv: readonly string[]): Promise<string | undefined> {
-    return this.once(argv.join(' '), () => this.#output(argv));
+    return this.once(argv.join(' '), () => this.#queue.run(() => this.#output(argv)));
+  }
+
+  /** How a program ends, its error output included; once for each command line. */
+  run(...argv: readonly string[]): Promise<ToolOutput> {
+    return this.once(`run ${argv.join(' ')}`, () => this.#queue.run(() => this.#run(argv)));
   }
 
   /** Rows of `ip -j …`. */
@@ -220,7 +236,11 @@ export class Facts {
   }
 }
 
-async function outputOf([file = '', ...args]: readonly string[]): Promise<string | undefined> {
-  const { code, stdout } = await runTool(file, args, '', TOOL_LIMITS);
+async function outputOf(argv: readonly string[]): Promise<string | undefined> {
+  const { code, stdout } = await runWithLimits(argv);
   return code === 0 ? stdout : undefined;
+}
+
+function runWithLimits([file = '', ...args]: readonly string[]): Promise<ToolOutput> {
+  return runTool(file, args, '', TOOL_LIMITS);
 }

@@ -19,6 +19,12 @@ export function formatFindings(
   return lines.map((line) => `${line}\n`).join('') + formatTable(table, { indent: 2 });
 }
 
+/** What was not tested; empty if everything was. */
+export function formatUntested(lines: readonly string[]): string {
+  if (lines.length === 0) return '';
+  return ['', 'Not tested', ...lines.map((line) => `  ${line}`)].map((line) => `${line}\n`).join('');
+}
+
 function summaryOf(findings: readonly Finding[], checks: number, style: Style): string {
   if (findings.length === 0) return style.good(`No findings in ${checks} checks`);
   const errors = findings.filter(({ severity }) => severity === 'error').length;

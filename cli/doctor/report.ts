@@ -1,10 +1,11 @@
 // The report of `weft doctor`, which `weft sysdump` includes.
+import type { IpAddress } from '../../lib/address.ts';
 import type { ControlClient } from '../client/control-client.ts';
 import type { EtcdFlags } from '../client/etcd-options.ts';
 import { findEtcd } from '../client/etcd-source.ts';
 import type { Check, Finding } from './check.ts';
 import { Facts } from './facts.ts';
-import { CHECKS, runChecks } from './run-checks.ts';
+import { CHECKS, listUntested, runChecks } from './run-checks.ts';
 
 /** Output of `weft doctor --json`. */
 export interface DoctorV1 {
@@ -14,6 +15,15 @@ export interface DoctorV1 {
   readonly checks: readonly string[];
   /** Errors first. */
   readonly findings: readonly Finding[];
+  /** What these checks could not test here, one line each. */
+  readonly notTested: readonly string[];
+}
+
+export interface ReportOptions {
+  readonly checks?: readonly Check[];
+  readonly etcd?: EtcdFlags;
+  /** The overlay address whose path is checked; default: an address of each peer. */
+  readonly to?: IpAddress | undefined;
 }
 
 /**
@@ -22,14 +32,21 @@ export interface DoctorV1 {
  */
 export async function createReport(
   client: ControlClient,
-  checks: readonly Check[] = CHECKS,
-  etcd: EtcdFlags = {},
+  { checks = CHECKS, etcd = {}, to }: ReportOptions = {},
 ): Promise<DoctorV1> {
   const found = await findEtcd(client, etcd);
-  const facts = new Facts({ client, etcd: found.etcd, isEtcdNamed: found.isNamed, options: found.daemon });
+  const facts = new Facts({
+    client,
+    etcd: found.etcd,
+    isEtcdNamed: found.isNamed,
+    options: found.daemon,
+    to,
+  });
   try {
     const findings = await runChecks(facts, checks);
-    return { version: 1, at: new Date().toISOString(), checks: checks.map(({ id }) => id), findings };
+    const notTested = await listUntested(facts, checks);
+    const ids = checks.map(({ id }) => id);
+    return { version: 1, at: new Date().toISOString(), checks: ids, findings, notTested };
   } finally {
     facts.close();
   }

@@ -6,13 +6,19 @@ import { DAEMON_CHECKS, LAST_CHECKS } from './checks-daemon.ts';
 import { DOCKER_CHECKS } from './checks-docker.ts';
 import { ENGINE_CHECKS } from './checks-engine.ts';
 import { ETCD_CHECKS } from './checks-etcd.ts';
-import { FIREWALL_CHECKS } from './checks-firewall.ts';
 import { HOST_CHECKS } from './checks-host.ts';
 import { KERNEL_CHECKS } from './checks-kernel.ts';
 import { KUBERNETES_CHECKS } from './kubernetes/checks-kubernetes.ts';
 import { PATH_CHECKS } from './checks-path.ts';
+import { VXLAN_CHECKS } from './path/vxlan-checks.ts';
 import { USERSPACE_CHECKS } from './checks-userspace.ts';
 import { WIREGUARD_CHECKS } from './backends/checks-wireguard.ts';
+import { BRIDGE_CHECKS } from './path/bridge-checks.ts';
+import { CNI_STATE_CHECKS } from './path/cni-state-checks.ts';
+import { PEER_CHECKS } from './path/peer-checks.ts';
+import { FIREWALL_CHECKS } from './checks-firewall.ts';
+import { PATH_KERNEL_CHECKS } from './path/kernel-checks.ts';
+import { ROUTE_CHECKS } from './path/route-checks.ts';
 import type { Check, Finding } from './check.ts';
 import type { Facts } from './facts.ts';
 
@@ -22,13 +28,19 @@ export const CHECKS: readonly Check[] = [
   ...KUBERNETES_CHECKS,
   ...CLUSTER_CHECKS,
   ...HOST_CHECKS,
+  ...VXLAN_CHECKS,
   ...ENGINE_CHECKS,
+  ...BRIDGE_CHECKS,
   ...DOCKER_CHECKS,
   ...CNI_CHECKS,
+  ...CNI_STATE_CHECKS,
   ...KERNEL_CHECKS,
+  ...ROUTE_CHECKS,
+  ...PATH_KERNEL_CHECKS,
   ...BACKEND_CHECKS,
   ...FIREWALL_CHECKS,
   ...PATH_CHECKS,
+  ...PEER_CHECKS,
   ...USERSPACE_CHECKS,
   ...WIREGUARD_CHECKS,
   ...LAST_CHECKS,
@@ -79,4 +91,15 @@ async function runOne(check: Check, facts: Facts, limitMs: number): Promise<read
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What `checks` could not test, each line once. A check that fails is a finding already. */
+export async function listUntested(
+  facts: Facts,
+  checks: readonly Check[] = CHECKS,
+): Promise<readonly string[]> {
+  const lines = await Promise.all(
+    checks.map(({ notTested }) => notTested?.(facts).catch(() => []) ?? Promise.resolve([])),
+  );
+  return [...new Set(lines.flat())];
 }

@@ -29,8 +29,8 @@ export interface HostPreparation {
   readonly interface: InterfaceOptions;
   /** Called once the datapath is chosen. */
   readonly openKernel: (router: ForwardingSetup, encapsulation: DatapathMode) => Kernel;
-  /** Called before the first search for an interface. */
-  readonly onWaiting: () => void;
+  /** Called before the first search for an interface, and with the reason after each that fails. */
+  readonly onWaiting: (reason?: string) => void;
   /** Whether a newer config exists. */
   readonly isStale: () => boolean;
   readonly log: Logger;
@@ -70,7 +70,16 @@ export async function resolveHost(options: HostPreparation): Promise<PreparedHos
   for (const warning of await forwardingWarnings(router, kernel, config)) log.warn(warning);
   onWaiting();
   const families = familiesOf(config);
-  const wait = { kernel, options: options.interface, families, log, limit, signal, isStale };
+  const wait = {
+    kernel,
+    options: options.interface,
+    families,
+    log,
+    limit,
+    signal,
+    isStale,
+    onFailure: onWaiting,
+  };
   const snapshot = await awaitInterface(wait);
   if (snapshot === undefined) return undefined;
   const datapaths = withMode(INITIAL_DATAPATHS, config.backend.type, encapsulation);

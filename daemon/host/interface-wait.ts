@@ -21,6 +21,8 @@ export interface InterfaceWait {
   readonly signal: AbortSignal;
   /** Whether a newer config exists. */
   readonly isStale: () => boolean;
+  /** Called with the reason whenever no interface can be chosen. */
+  readonly onFailure: (reason: string) => void;
 }
 
 /**
@@ -35,6 +37,7 @@ export async function awaitInterface({
   limit,
   signal,
   isStale,
+  onFailure,
 }: InterfaceWait): Promise<HostSnapshot | undefined> {
   const ipv6DeadlineMs = performance.now() + IPV6_WAIT_MS;
   while (!isStale()) {
@@ -44,7 +47,10 @@ export async function awaitInterface({
       logChoice(result.snapshot, log);
       return result.snapshot;
     }
-    if (!result.ok && limit.take('no-interface') !== undefined) log.error(result.message);
+    if (!result.ok) {
+      onFailure(result.message);
+      if (limit.take('no-interface') !== undefined) log.error(result.message);
+    }
     await sleep(result.ok ? IPV6_RETRY_MS : RETRY_MS, undefined, { signal });
   }
   return undefined;

@@ -272,7 +272,8 @@ export class Daemon {
         const parts = { native, packetPath, descriptorStore, firewall, log, subnetFile, ...secrets };
         return (this.#parts.kernel ??= openKernel(parts));
       },
-      onWaiting: () => this.#progress.setPhase('waiting for an interface'),
+      onWaiting: (reason) =>
+        this.#progress.setPhase(`waiting for an interface${reason === undefined ? '' : `: ${reason}`}`),
       isStale,
       log,
       limit: this.#limit,

@@ -97,6 +97,7 @@ export class ProgressReporter {
 
   setPhase(phase: string): void {
     const { components, notify } = this.#deps;
+    if (components.phase === phase) return;
     components.phase = phase;
     notify.status(phase);
     components.log.debug(`Now ${phase}`);

@@ -2,8 +2,8 @@
 import type { Lab } from '../../../lab/lab.ts';
 import { subnetOf } from '../../../lab/run.ts';
 import { putLease } from '../daemon-view.ts';
-import type { Fault } from '../doctor-fault.ts';
-import { CLUSTER_FAULTS } from '../doctor-faults-cluster.ts';
+import type { Fault } from '../doctor/fault.ts';
+import { CLUSTER_FAULTS } from '../doctor/cluster-faults.ts';
 import { FlannelHost, wg, wgPeers } from './wireguard-lab.ts';
 
 export const PSK = Buffer.alloc(32, 0x5c).toString('base64');

@@ -1,7 +1,7 @@
 // Faults of the interface, kernel, firewalls, path to peers and other programs.
-import type { Lab } from '../../lab/lab.ts';
-import { CONFIG, type Fault } from './doctor-fault.ts';
-import { subnetKey, viewOf, waitUntilReady } from './lab-suite.ts';
+import type { Lab } from '../../../lab/lab.ts';
+import { CONFIG, type Fault } from './fault.ts';
+import { subnetKey, viewOf, waitUntilReady } from '../lab-suite.ts';
 
 /** Flags of the daemon of h3: it leaves forwarding alone, so that a fault persists. */
 export const THIRD_FLAGS = ['--no-sysctl', '--iptables-forward-rules=false'];

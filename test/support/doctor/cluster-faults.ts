@@ -1,7 +1,7 @@
 // Faults of the daemon, etcd, the network config and the leases.
-import type { Lab } from '../../lab/lab.ts';
-import { putLease } from './daemon-view.ts';
-import { CONFIG, type Fault } from './doctor-fault.ts';
+import type { Lab } from '../../../lab/lab.ts';
+import { putLease } from '../daemon-view.ts';
+import { CONFIG, type Fault } from './fault.ts';
 
 const FOLDER = '/coreos.com/network';
 

@@ -1,9 +1,9 @@
 // Faults of the network for `weft doctor` to find: types and shared values of the tables, and their run.
 import assert from 'node:assert/strict';
-import type { DoctorV1 } from '../../cli/doctor/report.ts';
-import type { Finding } from '../../cli/doctor/check.ts';
-import type { Lab } from '../../lab/lab.ts';
-import { waitFor } from '../../lab/wait.ts';
+import type { DoctorV1 } from '../../../cli/doctor/report.ts';
+import type { Finding } from '../../../cli/doctor/check.ts';
+import type { Lab } from '../../../lab/lab.ts';
+import { waitFor } from '../../../lab/wait.ts';
 
 export const CONFIG = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
 

@@ -1,0 +1,148 @@
+// Checks whether a rule of this host drops packets between containers, or those of the tunnel: each
+// hook that such a packet meets, with every rule of nftables and iptables there.
+import { evaluate, type Place } from '../../../daemon/trace/evaluate.ts';
+import { renderPacket, type Hook } from '../../../daemon/trace/packet.ts';
+import { truncate, type Found } from '../check.ts';
+import type { Facts } from '../facts.ts';
+import { findDrops } from '../firewall/firewall-drops.ts';
+import { acceptCommand, impactOf, keepHint, placeKey, renderPlace, type Traffic } from './firewall-fix.ts';
+import { readFirewall } from './firewall-facts.ts';
+import { readJourneys, readTunnel } from './journeys.ts';
+import { stagesOf, type Stage } from './stages.ts';
+
+/** A rule that drops, with the packets that it drops. */
+interface Drop {
+  readonly place: Place;
+  readonly traffic: Traffic;
+  readonly packets: Set<string>;
+  readonly hooks: Set<Hook>;
+  readonly peers: Set<string>;
+}
+
+interface Walked {
+  readonly drops: readonly Drop[];
+  /** Rules that may drop, or may accept before another one drops. */
+  readonly doubts: readonly Place[];
+}
+
+/** Follows the packets of all peers through all hooks; once. */
+export function walkFirewall(facts: Facts): Promise<Walked> {
+  return facts.once('firewall walk', async () => {
+    const [{ tables }, journeys] = await Promise.all([readFirewall(facts), readJourneys(facts)]);
+    const drops = new Map<string, Drop>();
+    const doubts = new Map<string, Place>();
+    for (const { path, end, journey } of journeys)
+      for (const stage of stagesOf(journey)) {
+        const outcome = evaluate(tables, stage.hook, stage.packet);
+        for (const place of outcome.doubts) doubts.set(placeKey(place), place);
+        if (outcome.drop === undefined) continue;
+        const traffic = trafficOf(stage, path.network, journey.tunnel);
+        note(drops, { place: outcome.drop, traffic, stage, peer: end.key });
+      }
+    return { drops: [...drops.values()], doubts: [...doubts.values()] };
+  });
+}
+
+function trafficOf(
+  { layer, packet }: Stage,
+  network: Extract<Traffic, { layer: 'inner' }>['network'],
+  tunnel: Extract<Traffic, { layer: 'tunnel' }>['tunnel'] | undefined,
+): Traffic {
+  const { family } = packet;
+  return layer === 'inner' || tunnel === undefined
+    ? { layer: 'inner', family, network }
+    : { layer, family, tunnel };
+}
+
+interface Noted {
+  readonly place: Place;
+  readonly traffic: Traffic;
+  readonly stage: Stage;
+  readonly peer: string;
+}
+
+function note(drops: Map<string, Drop>, { place, traffic, stage, peer }: Noted): void {
+  const key = `${placeKey(place)} ${traffic.layer} ${traffic.family}`;
+  const drop = drops.get(key) ?? { place, traffic, packets: new Set(), hooks: new Set(), peers: new Set() };
+  drop.packets.add(renderPacket(stage.packet));
+  drop.hooks.add(stage.hook);
+  drop.peers.add(peer);
+  drops.set(key, drop);
+}
+
+function finding(drops: readonly Drop[], title: string): readonly Found[] {
+  const [first] = drops;
+  if (first === undefined) return [];
+  const evidence = drops.map(
+    ({ place, packets }) =>
+      `${renderPlace(place)} (drops ${[...packets][0]}${packets.size > 1 ? `, and ${packets.size - 1} more` : ''})`,
+  );
+  const fixes = [...new Set(drops.map(({ place, traffic }) => acceptCommand(place, traffic)))];
+  const hooks = drops.flatMap((drop) => [...drop.hooks]);
+  const hint = keepHint(
+    drops.map(({ place }) => place),
+    first.traffic,
+  );
+  return [
+    {
+      severity: 'error',
+      title,
+      evidence: truncate([...new Set(evidence)]),
+      impact: impactOf(hooks, first.traffic.layer),
+      fix: `${fixes.join('; ')}  # ${hint}`,
+    },
+  ];
+}
+
+/** Rules that drop packets between containers. */
+export async function findForwardDrops(facts: Facts): Promise<readonly Found[]> {
+  const { drops } = await walkFirewall(facts);
+  return finding(
+    drops.filter(({ traffic }) => traffic.layer === 'inner'),
+    'A firewall of this host drops packets between containers of this host and of others',
+  );
+}
+
+/** Rules that could not be read, or whose conditions are not evaluated. */
+export async function listUnreadRules(facts: Facts): Promise<readonly string[]> {
+  const [{ unread }, { doubts }] = await Promise.all([readFirewall(facts), walkFirewall(facts)]);
+  const unknown = doubts.map((place) => `whether a packet meets ${renderPlace(place)}`);
+  return [...unread, ...truncate(unknown, 8)];
+}
+
+/** Rules that drop packets of the tunnel. */
+export async function findPortDrops(facts: Facts): Promise<readonly Found[]> {
+  const [{ drops }, tunnel, { hasNft }] = await Promise.all([
+    walkFirewall(facts),
+    readTunnel(facts),
+    readFirewall(facts),
+  ]);
+  if (tunnel === undefined) return [];
+  const name = tunnel.port === undefined ? `IP protocol ${tunnel.protocol}` : `UDP port ${tunnel.port}`;
+  const inTunnel = drops.filter(({ traffic }) => traffic.layer === 'tunnel');
+  const peers = new Set(inTunnel.flatMap((drop) => [...drop.peers]));
+  const all = new Set((await readJourneys(facts)).map(({ end }) => end.key));
+  const isOfFew = peers.size > 0 && peers.size < all.size;
+  const few = isOfFew ? `, to or from ${[...peers].slice(0, 3).join(', ')}` : '';
+  const found = finding(
+    inTunnel,
+    `A firewall of this host drops ${name}, which the overlay network needs${few}`,
+  );
+  if (found.length > 0 || hasNft || tunnel.port === undefined) return found;
+  return byText(facts, tunnel.port);
+}
+
+/** Where nft has no JSON, its text says whether a rule drops the port. */
+async function byText(facts: Facts, port: number): Promise<readonly Found[]> {
+  const evidence = findDrops(port, '', (await facts.program('nft', 'list', 'ruleset')) ?? '');
+  if (evidence.length === 0) return [];
+  return [
+    {
+      severity: 'error',
+      title: `A firewall of this host drops UDP port ${port}, which the overlay network needs`,
+      evidence: truncate(evidence),
+      impact: 'No packet of containers arrives from other hosts',
+      fix: 'remove that rule: nft -a list ruleset has its handle',
+    },
+  ];
+}

@@ -1,0 +1,322 @@
+// Checks of routes and policy rules, with the source address and the incoming device of packets
+// between containers, and of each device's forwarding.
+import { addressOf, contains, parseIp, type Cidr, type Family } from '../../../lib/address.ts';
+import {
+  causeOf,
+  renderRule,
+  routeArguments,
+  type RouteCause,
+  type RouteRow,
+  type RuleRow,
+} from '../../../daemon/trace/policy-routing.ts';
+import { truncate, type Check, type Found } from '../check.ts';
+import type { Facts } from '../facts.ts';
+import { isUp, ownPathCheck } from './bridge-checks.ts';
+import { inNamespace, readContainers } from './containers.ts';
+import { readOwnPaths, type OwnPath } from './own-path.ts';
+import { lookupPath, type Ends, type PathLookup } from './path-lookup.ts';
+import { readPeerEnds, type PeerEnd } from './peer-ends.ts';
+
+const deviceForwarding = ownPathCheck(
+  'device-forwarding',
+  'whether the kernel forwards packets that arrive by each device of the path',
+  async (facts, path) => {
+    const off = await devicesOff(facts, path);
+    if (off.length === 0 || (await facts.sysctl('net/ipv4/ip_forward')) === '0') return [];
+    return [
+      {
+        severity: 'error',
+        title: `The kernel does not forward packets that arrive by ${off.join(', ')}`,
+        evidence: off.map((dev) => `net/ipv4/conf/${dev}/forwarding = 0, though net.ipv4.ip_forward is on`),
+        impact: off.some((dev) => path.devices.includes(dev))
+          ? 'Containers of this host get no packet of other hosts'
+          : 'No packet of these containers leaves this host',
+        fix: off.map((dev) => `sysctl -w net/ipv4/conf/${dev}/forwarding=1`).join('; '),
+      },
+    ];
+  },
+);
+
+/** IPv6 forwards by one setting for all devices (net.ipv6.conf.all.forwarding). */
+async function devicesOff(facts: Facts, { family, devices, bridges }: OwnPath): Promise<readonly string[]> {
+  if (family === 6) return [];
+  const names = [...devices, ...bridges.map(({ ifname }) => ifname)];
+  const values = await Promise.all(names.map((dev) => facts.sysctl(`net/ipv4/conf/${dev}/forwarding`)));
+  return names.filter((_, index) => values[index] === '0');
+}
+
+interface Detour {
+  readonly ends: Ends;
+  readonly lookup: PathLookup;
+}
+
+/** Lookups of packets to and from each peer that end elsewhere than on the path. */
+function readDetours(facts: Facts, path: OwnPath): Promise<readonly Detour[]> {
+  return facts.once(`detours ${path.family}`, async () => {
+    const bridge = path.bridges.find(isUp);
+    const [device] = path.devices;
+    const off = await devicesOff(facts, path);
+    const isForwarding = (await facts.sysctl('net/ipv4/ip_forward')) !== '0' || path.family === 6;
+    if (bridge === undefined || device === undefined || off.length > 0 || !isForwarding) return [];
+    const ends = (await readPeerEnds(facts)).filter(({ family }) => family === path.family);
+    const found = await Promise.all(
+      ends.flatMap((end) => [
+        detour(facts, { from: path.address, to: end.address, iif: bridge.ifname }, (lookup) =>
+          isOnPath(path, end, lookup),
+        ),
+        detour(facts, { from: end.address, to: path.address, iif: device }, ({ dev }) =>
+          path.bridges.some(({ ifname }) => ifname === dev),
+        ),
+      ]),
+    );
+    return found.flat();
+  });
+}
+
+async function detour(
+  facts: Facts,
+  ends: Ends,
+  isRight: (lookup: PathLookup) => boolean,
+): Promise<readonly Detour[]> {
+  const lookup = await lookupPath(facts, ends);
+  return isRight(lookup) ? [] : [{ ends, lookup }];
+}
+
+/**
+ * Whether a packet to a peer leaves by an overlay device, or straight to the host of the peer as
+ * with host-gw and direct routing.
+ */
+export function isOnPath(path: OwnPath, end: PeerEnd, { dev, gateway, table }: Partial<PathLookup>): boolean {
+  if (dev === undefined) return false;
+  if (!path.isRouted && path.devices.includes(dev)) return true;
+  return table === undefined && (path.isRouted || gateway === end.underlay) && dev === path.underlay?.name;
+}
+
+const routeDiverted: Check = {
+  id: 'route-diverted',
+  about: 'whether packets between containers take the routes of the daemon, also by policy rules',
+  run: async (facts) => {
+    if (!(await isRoutingByDaemon(facts))) return [];
+    const paths = await readOwnPaths(facts);
+    const byFamily = await Promise.all(paths.map((path) => divertedIn(facts, path)));
+    return byFamily.flat();
+  },
+};
+
+/** Backends without routes of the daemon lead packets by other means. */
+async function isRoutingByDaemon(facts: Facts): Promise<boolean> {
+  const type = (await facts.status)?.network?.backend ?? (await facts.config)?.backend.type;
+  return type !== 'alloc' && type !== 'extension';
+}
+
+async function divertedIn(facts: Facts, path: OwnPath): Promise<readonly Found[]> {
+  const [forwarded, own] = await Promise.all([readDetours(facts, path), readOwnDetours(facts, path)]);
+  const detours = [...own, ...forwarded.filter(({ lookup }) => lookup.error !== 'EXDEV')];
+  if (detours.length === 0) return [];
+  const causes = await readCauses(facts, path, detours);
+  return [
+    {
+      severity: 'error',
+      title: "Packets between containers take another route than the daemon's",
+      evidence: [...truncate(detours.map(({ lookup }) => renderLookup(lookup))), ...causes.evidence],
+      impact: 'Those packets do not arrive',
+      fix:
+        causes.fixes.length === 0
+          ? 'ip rule show; ip route show table all; weft diff'
+          : causes.fixes.join('; '),
+    },
+  ];
+}
+
+/** Keys of peers that this host's own packets do not take the right route to. */
+export async function readDivertedPeers(facts: Facts): Promise<readonly string[]> {
+  if (!(await isRoutingByDaemon(facts))) return [];
+  const [paths, ends] = await Promise.all([readOwnPaths(facts), readPeerEnds(facts)]);
+  const detours = (await Promise.all(paths.map((path) => readOwnDetours(facts, path)))).flat();
+  return ends
+    .filter(({ subnet }) => detours.some(({ ends: { to } }) => contains(subnet, to)))
+    .map(({ key }) => key);
+}
+
+function renderLookup({ command, dev, table, error }: PathLookup): string {
+  if (dev !== undefined) return `${command}: dev ${dev}${table === undefined ? '' : ` table ${table}`}`;
+  const reason = error === 'blackhole' || error === 'no route' ? 'no route, or blackhole' : error;
+  return `${command}: ${reason}`;
+}
+
+/** Lookups of packets of this host itself: an address of each half of a peer's subnet. */
+async function readOwnDetours(facts: Facts, path: OwnPath): Promise<readonly Detour[]> {
+  const ends = (await readPeerEnds(facts)).filter(({ family }) => family === path.family);
+  const found = await Promise.all(
+    ends.flatMap((end) =>
+      halves(end).map((to) =>
+        detour(facts, { from: path.address, to, iif: 'lo' }, (lookup) => isOnPath(path, end, lookup)),
+      ),
+    ),
+  );
+  return found.flat();
+}
+
+/** A route for one half of a subnet is more specific than the daemon's. */
+function halves({ subnet, address }: PeerEnd): readonly PeerEnd['address'][] {
+  const first = addressOf(subnet);
+  if (first.includes(':')) return [`${first}1` as PeerEnd['address']];
+  return [address, first.replace(/\d+$/, '130') as PeerEnd['address']];
+}
+
+interface Causes {
+  readonly evidence: readonly string[];
+  readonly fixes: readonly string[];
+}
+
+/** Rules and routes that divert; each once. */
+async function readCauses(facts: Facts, path: OwnPath, detours: readonly Detour[]): Promise<Causes> {
+  const option = path.family === 4 ? '-4' : '-6';
+  const [rules, routes] = await Promise.all([
+    facts.ip<RuleRow>(option, 'rule', 'show'),
+    facts.ip<RouteRow>(option, '-d', 'route', 'show', 'table', 'all'),
+  ]);
+  const evidence = new Set<string>();
+  const fixes = new Set<string>();
+  for (const detourFound of detours) {
+    const cause = causeOfDetour(rules ?? [], routes ?? [], path, detourFound);
+    if (cause === undefined) continue;
+    const { rule, route } = cause;
+    const isPolicy = rule.action !== undefined || !OWN_TABLES.has(rule.table ?? 'main');
+    const name = isPolicy ? `rule: ${renderRule(rule)}` : '';
+    const by = route === undefined ? '' : `${isPolicy ? '; ' : ''}route: ${routeArguments(route)}`;
+    evidence.add(`ip ${option} ${name}${by}`);
+    fixes.add(
+      isPolicy || route === undefined
+        ? passRule(path.family, path.network, rule.priority)
+        : `ip ${option} route del ${routeArguments(route)}`,
+    );
+  }
+  return { evidence: truncate([...evidence], 3), fixes: [...fixes] };
+}
+
+const OWN_TABLES: ReadonlySet<string> = new Set(['main', 'local', 'default']);
+/** Routes of the kernel itself, for the addresses of devices, and those of the daemon. */
+const KEPT_PROTOCOLS: ReadonlySet<string> = new Set(['kernel', '87']);
+
+/**
+ * What diverts a packet, if it is a rule or a route that others made. The kernel also searches
+ * the return path of a packet that it forwards (fib_validate_source), and drops it for an error there.
+ */
+function causeOfDetour(
+  rules: readonly RuleRow[],
+  routes: readonly RouteRow[],
+  { bridges }: OwnPath,
+  { ends, lookup }: Detour,
+): RouteCause | undefined {
+  const { from, to, iif } = ends;
+  const reversed = { from: to, to: from, iif: bridges[0]?.ifname ?? 'lo' };
+  const candidates = iif === 'lo' || lookup.error === undefined ? [ends] : [ends, reversed];
+  return candidates
+    .map((packet) => causeOf(rules, routes, packet))
+    .find((cause) => {
+      if (cause === undefined) return false;
+      const { rule, route } = cause;
+      if (rule.action !== undefined || !OWN_TABLES.has(rule.table ?? 'main')) return true;
+      return route !== undefined && route.dst !== 'default' && !KEPT_PROTOCOLS.has(String(route.protocol));
+    });
+}
+
+/** Leaves the rule to other traffic, which it may serve. */
+function passRule(family: Family, network: Cidr, priority: number): string {
+  const option = family === 4 ? '' : ' -6';
+  return `ip${option} rule add to ${network} lookup main pref ${Math.max(priority - 1, 0)}`;
+}
+
+const containerRoute = ownPathCheck(
+  'container-route',
+  'whether containers of this host have a route to other hosts',
+  async (facts, path) => {
+    const [bridge] = path.bridges;
+    const [end] = (await readPeerEnds(facts)).filter(({ family }) => family === path.family);
+    if (bridge === undefined || end === undefined) return [];
+    const gateway = gatewayAddress(path);
+    const containers = await readContainers(facts, path.subnet);
+    const without = await Promise.all(
+      containers.map(async (container) => {
+        const { code, stderr } = await inNamespace(
+          facts,
+          container.path,
+          'ip',
+          '-j',
+          'route',
+          'get',
+          end.address,
+        );
+        return code !== 0 && /unreachable|No route/.test(stderr) ? [container] : [];
+      }),
+    );
+    const lost = without.flat();
+    if (lost.length === 0 || gateway === undefined) return [];
+    return [
+      {
+        severity: 'error',
+        title: `${lost.length} ${lost.length === 1 ? 'container has' : 'containers have'} no route to other hosts`,
+        evidence: truncate(
+          lost.map(
+            ({ path: file, address }) =>
+              `container ${address}: nsenter --net=${file} ip route get ${end.address}: unreachable`,
+          ),
+        ),
+        impact: 'They reach containers of this host alone, and answer no other host',
+        fix: lost
+          .slice(0, 5)
+          .map(({ path: file }) => `nsenter --net=${file} ip route add default via ${gateway}`)
+          .join('; '),
+      },
+    ];
+  },
+);
+
+/** The bridge's address in the subnet. */
+function gatewayAddress({ bridges, subnet, family }: OwnPath): string | undefined {
+  return bridges
+    .flatMap(({ addr_info = [] }) => addr_info)
+    .find(
+      ({ local = '', scope }) =>
+        scope !== 'link' && local.includes(':') === (family === 6) && inSubnet(local, subnet),
+    )?.local;
+}
+
+function inSubnet(local: string, subnet: Cidr): boolean {
+  const address = parseIp(local);
+  return address !== undefined && contains(subnet, address);
+}
+
+/** Source checks of the kernel that drop packets of peers' containers on overlay devices. */
+export async function findSourceChecks(facts: Facts): Promise<readonly Found[]> {
+  const found = await Promise.all((await readOwnPaths(facts)).map((path) => readDetours(facts, path)));
+  const dropped = found.flat().filter(({ lookup }) => lookup.error === 'EXDEV');
+  if (dropped.length === 0) return [];
+  const devices = [...new Set(dropped.map(({ ends }) => ends.iif))];
+  const values = await Promise.all(
+    devices.map(async (dev) => {
+      const [all, own] = await Promise.all(
+        ['all', dev].map((name) => facts.sysctl(`net/ipv4/conf/${name}/rp_filter`)),
+      );
+      return `net/ipv4/conf/${dev}/rp_filter = ${own}, net/ipv4/conf/all/rp_filter = ${all}: the greater one counts`;
+    }),
+  );
+  return [
+    {
+      severity: 'error',
+      title: `Strict rp_filter on ${devices.join(', ')} drops packets between containers`,
+      evidence: [
+        ...truncate(
+          dropped.map(({ lookup }) => `${lookup.command}: Invalid cross-device link`),
+          3,
+        ),
+        ...values,
+      ],
+      impact: 'The kernel drops these packets silently',
+      fix: devices.map((dev) => `sysctl -w net/ipv4/conf/${dev}/rp_filter=2`).join('; '),
+    },
+  ];
+}
+
+export const ROUTE_CHECKS: readonly Check[] = [deviceForwarding, routeDiverted, containerRoute];

@@ -1,0 +1,122 @@
+// The hooks that packets between a local container and one of a peer meet on this host, in both
+// directions: around the routing of the inner packet, and around the tunnel's own packet. Pure.
+import type { Family, IpAddress } from '../../../lib/address.ts';
+import type { Hook, Packet, Protocol } from '../../../daemon/trace/packet.ts';
+
+/** What carries packets between hosts. */
+export interface Tunnel {
+  readonly protocol: Protocol;
+  /** Of `udp`. */
+  readonly port?: number;
+  /** Both ends send from that port, so that connection tracking sees one connection. */
+  readonly isSymmetric: boolean;
+}
+
+export interface Stage {
+  readonly hook: Hook;
+  readonly packet: Packet;
+  readonly direction: 'sent' | 'received';
+  /** The packet between containers, or the tunnel's. */
+  readonly layer: 'inner' | 'tunnel';
+}
+
+export interface Journey {
+  readonly family: Family;
+  /** Addresses of the containers. */
+  readonly local: IpAddress;
+  readonly remote: IpAddress;
+  /** Device of local containers; unset if none is known. */
+  readonly bridge?: string;
+  readonly device: string;
+  readonly tunnel?: Tunnel;
+  /** Of the tunnel; unset where packets are routed without one. */
+  readonly outer?: { readonly local: IpAddress; readonly remote: IpAddress; readonly device: string };
+}
+
+/** Ports that few rules are about. */
+const [SOURCE_PORT, TARGET_PORT] = [40_001, 39_999];
+
+/** All stages. A connection opens in either direction, and is answered in the other. */
+export function stagesOf(journey: Journey): readonly Stage[] {
+  return [...innerStages(journey), ...tunnelStages(journey)];
+}
+
+function innerStages(journey: Journey): readonly Stage[] {
+  const { family } = journey;
+  const protocols: readonly Protocol[] = ['tcp', family === 4 ? 'icmp' : 'icmpv6'];
+  return protocols.flatMap((protocol) =>
+    (['new', 'established'] as const).flatMap((state) => [
+      ...forwarded(journey, 'sent', { protocol, state }),
+      ...forwarded(journey, 'received', { protocol, state }),
+    ]),
+  );
+}
+
+function forwarded(
+  { family, local, remote, bridge, device }: Journey,
+  direction: Stage['direction'],
+  kind: Pick<Packet, 'protocol' | 'state'>,
+): readonly Stage[] {
+  const isSent = direction === 'sent';
+  const [inside, outside] = [bridge === undefined ? {} : { name: bridge }, { name: device }];
+  const [from, to] = isSent ? [inside, outside] : [outside, inside];
+  const [iif, oif] = [deviceOf('iif', from), deviceOf('oif', to)];
+  const packet: Packet = {
+    ...kind,
+    family,
+    source: isSent ? local : remote,
+    target: isSent ? remote : local,
+    ...(kind.protocol === 'tcp' && { sourcePort: SOURCE_PORT, targetPort: TARGET_PORT }),
+    isToHost: false,
+    mark: 0,
+  };
+  const at = (hook: Hook, more: Partial<Packet>): Stage => ({
+    hook,
+    direction,
+    layer: 'inner',
+    packet: { ...packet, ...more },
+  });
+  return [
+    at('ingress', iif),
+    at('prerouting', iif),
+    at('forward', { ...iif, ...oif }),
+    at('postrouting', oif),
+  ];
+}
+
+function deviceOf(key: 'iif' | 'oif', { name }: { readonly name?: string }): Partial<Packet> {
+  return name === undefined ? {} : { [key]: name };
+}
+
+function tunnelStages({ tunnel, outer }: Journey): readonly Stage[] {
+  if (tunnel === undefined || outer === undefined) return [];
+  const { protocol, port, isSymmetric } = tunnel;
+  const packet: Omit<Packet, 'source' | 'target' | 'isToHost'> = {
+    family: outer.local.includes(':') ? 6 : 4,
+    protocol,
+    ...(port !== undefined && { sourcePort: isSymmetric ? port : SOURCE_PORT, targetPort: port }),
+    state: isSymmetric ? 'established' : 'new',
+    mark: 0,
+  };
+  const sent = { ...packet, source: outer.local, target: outer.remote, isToHost: false, oif: outer.device };
+  const received = {
+    ...packet,
+    source: outer.remote,
+    target: outer.local,
+    isToHost: true,
+    iif: outer.device,
+  };
+  const at = (hook: Hook, direction: Stage['direction']): Stage => ({
+    hook,
+    direction,
+    layer: 'tunnel',
+    packet: direction === 'sent' ? sent : received,
+  });
+  return [
+    at('output', 'sent'),
+    at('postrouting', 'sent'),
+    at('ingress', 'received'),
+    at('prerouting', 'received'),
+    at('input', 'received'),
+  ];
+}

@@ -1,0 +1,112 @@
+// The output of `iptables-save`, of nftables' or the legacy variant, as tables of the evaluator. Pure.
+import { matchOptions, splitArguments } from './iptables-match.ts';
+import type { Hook } from './packet.ts';
+import type { BaseChain, Chain, FirewallProgram, Rule, Table, Verdict } from './ruleset.ts';
+
+/** The kernel's priorities of tables (NF_IP_PRI_*). `nat` sees first packets alone. */
+const PRIORITIES: Readonly<Record<string, number>> = { raw: -300, mangle: -150, filter: 0, security: 50 };
+const HOOKS: Readonly<Record<string, Hook>> = {
+  PREROUTING: 'prerouting',
+  INPUT: 'input',
+  FORWARD: 'forward',
+  OUTPUT: 'output',
+  POSTROUTING: 'postrouting',
+};
+/** Targets after which the next rule follows. */
+const PASSING = new Set(
+  'LOG NFLOG ULOG CONNMARK SECMARK CONNSECMARK TCPMSS TCPOPTSTRIP CLASSIFY DSCP TOS TTL HL SET CHECKSUM CT NOTRACK TRACE AUDIT LED RATEEST TEE IDLETIMER HMARK ECN'.split(
+    ' ',
+  ),
+);
+const BUILT_IN: Readonly<Record<string, Verdict>> = {
+  ACCEPT: { kind: 'accept' },
+  DROP: { kind: 'drop' },
+  REJECT: { kind: 'drop' },
+  RETURN: { kind: 'return' },
+};
+
+/** Tables that filter, with rules of `program`. */
+export function parseIptablesSave(save: string, program: FirewallProgram): readonly Table[] {
+  const family = program.startsWith('ip6') ? 'ip6' : 'ip';
+  return save
+    .split(/^\*/m)
+    .slice(1)
+    .map((section) => section.split('\n'))
+    .filter(([name = '']) => name.trim() in PRIORITIES)
+    .map(([name = '', ...lines]) => ({
+      program,
+      family,
+      name: name.trim(),
+      chains: chainsOf(name.trim(), lines),
+    }));
+}
+
+function chainsOf(table: string, lines: readonly string[]): ReadonlyMap<string, Chain> {
+  const names = new Map<string, string>();
+  const rules = new Map<string, Rule[]>();
+  for (const line of lines) {
+    const [, declared, policy] = /^:(\S+) (\S+)/.exec(line) ?? [];
+    if (declared !== undefined) names.set(declared, policy ?? '-');
+    const chain = /^-A (\S+)/.exec(line)?.[1];
+    if (chain === undefined) continue;
+    const known = rules.get(chain) ?? [];
+    rules.set(chain, [...known, toRule(line, known.length + 1)]);
+  }
+  return new Map(
+    [...names].map(([name, policy]) => {
+      const base = baseOf(table, name, policy);
+      return [name, { name, rules: rules.get(name) ?? [], ...(base && { base }) }];
+    }),
+  );
+}
+
+/** Chains of rules have no policy, and print `-`. */
+function baseOf(table: string, name: string, policy: string): BaseChain | undefined {
+  const hook = HOOKS[name];
+  if (hook === undefined || policy === '-') return undefined;
+  return { hook, priority: PRIORITIES[table] ?? 0, isDropping: policy === 'DROP' };
+}
+
+function toRule(line: string, handle: number): Rule {
+  const [, , ...args] = splitArguments(line);
+  const at = args.findIndex((arg) => arg === '-j' || arg === '-g' || arg === '--jump' || arg === '--goto');
+  const conditions = at < 0 ? args : args.slice(0, at);
+  const verdict = at < 0 ? undefined : verdictOf(args[at] ?? '', args[at + 1] ?? '', args.slice(at + 2));
+  return {
+    text: line,
+    handle,
+    decide: (packet) => {
+      if (verdict === undefined) return undefined;
+      const match = matchOptions(packet, conditions);
+      return match === 'no' ? undefined : { isSure: match === 'yes', verdict };
+    },
+  };
+}
+
+function verdictOf(option: string, target: string, options: readonly string[]): Verdict | undefined {
+  if (option.startsWith('-g') || option === '--goto') return { kind: 'goto', chain: target };
+  if (target === 'MARK') return markOf(options);
+  if (PASSING.has(target)) return undefined;
+  if (target in BUILT_IN) return BUILT_IN[target];
+  // Targets of modules are in capitals as well as many chains; the evaluator passes over a chain that
+  // does not exist.
+  return UNKNOWN_TARGETS.has(target) ? { kind: 'unknown' } : { kind: 'jump', chain: target };
+}
+
+const UNKNOWN_TARGETS = new Set(
+  'QUEUE NFQUEUE TPROXY SYNPROXY NETMAP DNAT SNAT MASQUERADE REDIRECT CLUSTERIP'.split(' '),
+);
+
+/** `--set-xmark VALUE/MASK`: the bits of the mask are cleared, then those of the value are flipped. */
+function markOf([option = '', argument = '']: readonly string[]): Verdict {
+  const [value = 0, mask = 0xffff_ffff] = argument.split('/').map(Number);
+  const to = (change: (before: number) => number): Verdict => ({
+    kind: 'mark',
+    mark: (before) => change(before) >>> 0,
+  });
+  if (option === '--set-mark') return to((before) => (before & ~mask) | value);
+  if (option === '--set-xmark') return to((before) => (before & ~mask) ^ value);
+  if (option === '--or-mark') return to((before) => before | value);
+  if (option === '--and-mark') return to((before) => before & value);
+  return option === '--xor-mark' ? to((before) => before ^ value) : to(() => Number.NaN);
+}

@@ -1,0 +1,36 @@
+// One packet as firewalls see it at one hook. Plain data.
+import type { Family, IpAddress } from '../../lib/address.ts';
+
+/** Netfilter's hooks, in the order in which a forwarded packet meets them. */
+export type Hook = 'ingress' | 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+
+export type Protocol = 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'ipip' | 'ipv6' | 'esp';
+
+export interface Packet {
+  readonly family: Family;
+  readonly protocol: Protocol;
+  readonly source: IpAddress;
+  readonly target: IpAddress;
+  /** Of TCP and UDP. */
+  readonly sourcePort?: number;
+  readonly targetPort?: number;
+  /** Device that it arrives by; unset where none is known, and at hooks that have none. */
+  readonly iif?: string;
+  readonly oif?: string;
+  /** Connection tracking's state of its connection. */
+  readonly state: 'new' | 'established';
+  /** Whether its target is an address of this host. */
+  readonly isToHost: boolean;
+  /** Firewall mark; unset if it cannot be known. */
+  readonly mark?: number | undefined;
+}
+
+/** One line, for example `tcp 10.5.1.2 > 10.5.2.2:9`. */
+export function renderPacket({ protocol, source, target, targetPort }: Packet): string {
+  const end = targetPort === undefined ? target : renderEnd(target, targetPort);
+  return `${protocol} ${source} > ${end}`;
+}
+
+function renderEnd(address: IpAddress, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}

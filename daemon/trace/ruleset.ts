@@ -1,0 +1,59 @@
+// Firewall rules as the evaluator takes them, whichever program wrote them. Each program has a parser
+// to this form.
+import type { Family } from '../../lib/address.ts';
+import type { Hook, Packet } from './packet.ts';
+
+/** The program that lists and changes a table. */
+export type FirewallProgram = 'nft' | 'iptables' | 'ip6tables' | 'iptables-legacy' | 'ip6tables-legacy';
+
+export interface Table {
+  readonly program: FirewallProgram;
+  /** nftables' family: `ip`, `ip6`, `inet`, `netdev`. */
+  readonly family: string;
+  readonly name: string;
+  readonly chains: ReadonlyMap<string, Chain>;
+}
+
+export interface Chain {
+  readonly name: string;
+  /** Unset for a chain that only rules call. */
+  readonly base?: BaseChain;
+  readonly rules: readonly Rule[];
+}
+
+export interface BaseChain {
+  readonly hook: Hook;
+  /** Chains of one hook run in ascending order. */
+  readonly priority: number;
+  readonly isDropping: boolean;
+  /** Of hook `ingress`: the devices. */
+  readonly devices?: readonly string[];
+}
+
+export interface Rule {
+  /** As the program prints it. */
+  readonly text: string;
+  /** nftables' handle, or the number of the rule in its chain. */
+  readonly handle: number;
+  /** What it does to a packet; `undefined` if it does not match. */
+  readonly decide: (packet: Packet) => Decision | undefined;
+}
+
+export interface Decision {
+  /** Whether the rule surely matches. */
+  readonly isSure: boolean;
+  readonly verdict: Verdict;
+}
+
+export type Verdict =
+  | { readonly kind: 'accept' | 'drop' | 'return' | 'continue' }
+  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
+  | { readonly kind: 'mark'; readonly mark: (before: number) => number }
+  /** Ends the chain in a manner that is not evaluated. */
+  | { readonly kind: 'unknown' };
+
+/** Whether a table holds rules for packets of this family. */
+export function concerns({ family }: Table, packetFamily: Family): boolean {
+  if (family === 'inet' || family === 'netdev') return true;
+  return family === (packetFamily === 4 ? 'ip' : 'ip6');
+}
