@@ -65,3 +65,8 @@ export async function loadCommandSpecs(table: CommandTable): Promise<readonly Na
     specs.push({ name, summary, group, ...(await load()) });
   return specs;
 }
+
+/** First arguments of a verb's form: `get ADDRESS` and `stop|start|kill hK` begin with get, stop, start, kill. */
+export function verbsOfForm(form: string): readonly string[] {
+  return form.split(' ')[0]!.split('|');
+}

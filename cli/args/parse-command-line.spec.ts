@@ -50,6 +50,8 @@ describe('the command line of a command', () => {
     checkVerb('leases', verbs, ['show', '10.5.72.0/24']);
     checkVerb('leases', verbs, []);
     checkVerb('status', undefined, ['x']);
+    for (const verb of ['stop', 'start', 'kill'])
+      checkVerb('lab', { 'stop|start|kill hK': '' }, [verb, 'h1']);
   });
 
   const own = new Set(['daemon', 'docker-opts', 'bench']);

@@ -2,7 +2,7 @@
 // given, what is wrong with it, and what was probably meant. Pure.
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../../lib/did-you-mean.ts';
-import type { CommandSpec, OptionSpec } from '../command-spec.ts';
+import { verbsOfForm, type CommandSpec, type OptionSpec } from '../command-spec.ts';
 import { UsageError } from '../usage-error.ts';
 
 export interface ParsedCommandLine {
@@ -76,7 +76,7 @@ export function checkVerb(
 ): void {
   const [given] = positionals;
   if (verbs === undefined || given === undefined) return;
-  const names = [...new Set(Object.keys(verbs).map((form) => form.split(' ')[0]!))];
+  const names = [...new Set(Object.keys(verbs).flatMap(verbsOfForm))];
   if (names.includes(given)) return;
   const similar = didYouMean(given, names);
   throw new UsageError(

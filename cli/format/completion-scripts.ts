@@ -1,5 +1,5 @@
 // Completion scripts of bash, zsh and fish, made from the specifications of commands. Pure.
-import type { NamedCommandSpec, OptionSpec } from '../command-spec.ts';
+import { verbsOfForm, type NamedCommandSpec, type OptionSpec } from '../command-spec.ts';
 import { spell } from './help.ts';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -16,13 +16,9 @@ function optionsOf({ options }: NamedCommandSpec): readonly (readonly [string, O
   return [...Object.entries(options), HELP];
 }
 
-/** First arguments: `get ADDRESS` and `stop|start|kill hK` begin with get, stop, start, kill. */
 function verbsOf({ verbs = {} }: NamedCommandSpec): readonly (readonly [verb: string, help: string])[] {
   return Object.entries(verbs).flatMap(([form, help]) =>
-    form
-      .split(' ')[0]!
-      .split('|')
-      .map((verb) => [verb, help] as const),
+    verbsOfForm(form).map((verb) => [verb, help] as const),
   );
 }
 
