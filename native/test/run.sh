@@ -21,15 +21,17 @@ esac
 flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -pthread -Inative'
 # Of the CNI plugin all but its main and what it starts.
 cni='native/cni/frame.c native/cni/files.c native/cni/run.c native/cni/step.c native/cni/session.c'
+# Of the addon what takes nothing of Node.
+addon=native/src/smaps.c
 failed=0
 
 # build_library FOLDER FLAGS: an archive, of which each test links what it uses
 build_library() {
   library=$1/libpath.a
   mkdir -p "$1"
-  if [ -e "$library" ] && [ -z "$(find native/packet native/route native/bpf native/probe native/path native/cni native/test/run.sh -newer "$library")" ]; then return 0; fi
+  if [ -e "$library" ] && [ -z "$(find native/packet native/route native/bpf native/probe native/path native/cni native/src native/test/run.sh -newer "$library")" ]; then return 0; fi
   rm -f "$library"
-  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c $cni; do
+  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c $cni $addon; do
     "$CC" $flags -Wconversion $2 -c -o "$1/$(basename "$source" .c).o" "$source"
   done
   ar rcs "$library" "$1"/*.o
