@@ -37,12 +37,9 @@ function flagOptions(): CommandSpec['options'] {
   );
 }
 
-/** Loads the plugin with the first container. Where it is gone, weft-cni runs the plugin itself. */
+/** Loads the plugin with the first container. */
 function serveCni(connection: Duplex, head: Buffer): void {
-  void import('../../containers/cni/session.ts').then(
-    (cni) => cni.serveCni(connection, head),
-    () => connection.destroy(),
-  );
+  void import('../../containers/cni/session.ts').then((cni) => cni.serveCni(connection, head));
 }
 
 /** Runs until a signal. Resolves with the exit code. */

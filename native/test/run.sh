@@ -20,7 +20,7 @@ case $target in
 esac
 flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -pthread -Inative'
 # Of the CNI plugin all but its main and what it starts.
-cni='native/cni/frame.c native/cni/files.c native/cni/run.c native/cni/step.c native/cni/session.c'
+cni='native/cni/frame.c native/cni/files.c native/cni/run.c native/cni/rights.c native/cni/step.c native/cni/session.c'
 # Of the addon what takes nothing of Node.
 addon=native/src/smaps.c
 failed=0
