@@ -387,6 +387,11 @@ for (const { name: title, program, hasDaemon } of PROGRAMS)
     for (const [what, script, message] of [
       ['is ended', 'kill -9 $$', 'bridge ended with SIGKILL and no answer'],
       ['prints too much', 'exec yes', 'bridge ended with SIGTERM and no answer'],
+      [
+        'prints too much, and succeeds',
+        "trap '' TERM PIPE; yes | head -c 1048577 2>&-; exit 0",
+        'Cannot run BRIDGE: spawnSync BRIDGE ENOBUFS',
+      ],
       ['does not read', 'exec <&-; printf oops; exit 8', 'bridge ended with exit code 8 and no answer'],
     ] as const)
       it(`answers a delegate that ${what}`, async () => {
@@ -394,8 +399,20 @@ for (const { name: title, program, hasDaemon } of PROGRAMS)
         for (const name of ['bridge', 'host-local'])
           writeFileSync(join(folder, 'plugins', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
         const { code, msg } = await failure(runtime({ path: join(folder, 'plugins') }).add(A));
-        assert.deepEqual([code, msg], [101, message]);
+        const named = msg.replaceAll(join(folder, 'plugins/bridge'), 'BRIDGE');
+        assert.deepEqual([code, named], [101, message]);
       });
+
+    it('answers a parent that ignores the end of its children', async () => {
+      const path = join(folder, 'bin/weft-cni');
+      rmSync(path);
+      const other = join(folder, 'bin/flannel');
+      writeFileSync(path, `#!/bin/sh\nexec env --ignore-signal=CHLD ${other}\n`, { mode: 0o755 });
+      const cni = runtime();
+      await cni.add(A);
+      await cni.del(A);
+      assert.deepEqual([storedNames(), assigned()], [[], []]);
+    });
 
     it('answers a delegate that cannot start', async () => {
       mkdirSync(join(folder, 'plugins'));

@@ -72,6 +72,11 @@ describe('AttachmentStore', () => {
     assert.equal(statSync(inner).mode & 0o777, 0o700);
   });
 
+  it('takes no file that names a program beyond the folders of plugins', () => {
+    put('a', JSON.stringify({ ...config('net'), type: '../../bin/sh' }));
+    assert.equal(store.find(id('a'), 'net'), 'unreadable');
+  });
+
   it('replaces folders in place of the file and of the temporary file', () => {
     mkdirSync(join(folder, 'a/inner'), { recursive: true });
     mkdirSync(join(folder, '.a.weft/inner'), { recursive: true });

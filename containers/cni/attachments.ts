@@ -4,7 +4,7 @@
 // interfaces.
 import { join } from 'node:path';
 import type { DelegateConfig } from './delegate-config.ts';
-import { isObject, type AttachmentId } from './network.ts';
+import { isObject, PLUGIN_TYPE, type AttachmentId } from './network.ts';
 import { listNames, readText, removePath, saveText, type Plan } from './plan.ts';
 
 /** The interface that every container has. */
@@ -77,12 +77,13 @@ export class AttachmentStore {
   }
 }
 
+/** A daemon that may write the file must not choose programs beyond CNI_PATH by it. */
 function parseConfig(text: string): DelegateConfig | 'unreadable' {
   try {
     const config = JSON.parse(text) as unknown;
-    return isObject(config) && typeof config['type'] === 'string' && isObject(config['ipam'])
-      ? (config as DelegateConfig)
-      : 'unreadable';
+    if (!isObject(config) || !isObject(config['ipam'])) return 'unreadable';
+    const { type } = config;
+    return typeof type === 'string' && PLUGIN_TYPE.test(type) ? (config as DelegateConfig) : 'unreadable';
   } catch {
     return 'unreadable';
   }

@@ -71,10 +71,14 @@ function isFolder(path: string): boolean {
 }
 
 function run({ environment, file, input }: ProgramStep): ProgramResult {
-  return spawnSync(file, [], {
+  const result = spawnSync(file, [], {
     env: environment,
     input,
     stdio: ['pipe', 'pipe', 'inherit'],
     encoding: 'utf8',
   });
+  // Part of an output is no answer, also of a program that succeeds.
+  const { error } = result;
+  const isCut = error !== undefined && 'code' in error && error.code === 'ENOBUFS';
+  return isCut ? { ...result, status: null, stdout: '' } : result;
 }

@@ -34,7 +34,7 @@ export const DEFAULT_DATA_DIR = '/var/lib/cni/flannel';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 /** A plugin's file name: a path would leave the folders of CNI_PATH. */
-const PLUGIN_TYPE = /^[^/\0]+$/;
+export const PLUGIN_TYPE = /^[^/\0]+$/;
 
 /** Parses standard input. @throws CniError naming the key, its value and the expected value. */
 export function parseNetwork(text: string): Network {

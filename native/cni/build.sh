@@ -13,7 +13,8 @@ command -v "$cc" >/dev/null || without "no C compiler ($cc)" 'install gcc to cha
 echo 'int main(void) { return 0; }' | "$cc" -static -x c -o /dev/null - 2>/dev/null ||
   without "$cc cannot link statically" 'install the static C library to change that (Debian: libc6-dev)'
 mkdir -p "$out"
-core='native/cni/main.c native/cni/session.c native/cni/step.c native/cni/run.c native/cni/files.c native/cni/frame.c'
+core='native/cni/main.c native/cni/session.c native/cni/step.c native/cni/rights.c native/cni/run.c'
+core="$core native/cni/files.c native/cni/frame.c"
 for program in client:script launcher:launcher; do
   "$cc" -std=c11 -D_GNU_SOURCE -Os -static -s -Wall -Wextra -Wconversion -Werror -Wl,--build-id=none -Inative \
     -o "$out/cni-${program%:*}.new" $core "native/cni/${program#*:}.c"

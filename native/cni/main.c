@@ -88,6 +88,8 @@ int main(void) {
     int exit_code = 0;
     /* A plugin may end without reading its input. */
     void (*const former)(int) = signal(SIGPIPE, SIG_IGN);
+    /* A parent that ignores it has passed that on; the exit codes of plugins would be lost. */
+    signal(SIGCHLD, SIG_DFL);
     const enum weft_cni_outcome outcome =
         weft_cni_ask(named != NULL && named[0] != '\0' ? named : DEFAULT_SOCKET, &field, &exit_code);
     signal(SIGPIPE, former);

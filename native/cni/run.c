@@ -59,21 +59,21 @@ static void feed(struct pipes *pipes, const struct weft_cni_field *input, size_t
   if (is_closed || *written == input->size) close_end(&pipes->input);
 }
 
-/* Returns false once there is too much. */
+/* Returns false once there is too much, or no memory for it. */
 static bool collect(struct pipes *pipes, struct weft_cni_buffer *output) {
   char chunk[READ_BYTES];
   const ssize_t count = read(pipes->output, chunk, sizeof chunk);
   if (count > 0) {
     const size_t room = WEFT_CNI_MAX_OUTPUT - output->size;
     weft_cni_append(output, chunk, (size_t)count > room ? room : (size_t)count);
-    return (size_t)count <= room;
+    return (size_t)count <= room && !output->failed;
   }
   if (count == 0 || errno != EINTR) close_end(&pipes->output);
   return true;
 }
 
-static void exchange(pid_t child, struct pipes *pipes, const struct weft_cni_field *input,
-                     struct weft_cni_buffer *output) {
+/* Returns 0 with all of the output, or errno. */
+static int exchange(struct pipes *pipes, const struct weft_cni_field *input, struct weft_cni_buffer *output) {
   size_t written = 0;
   fcntl(pipes->input, F_SETFL, O_NONBLOCK);
   if (input->size == 0) close_end(&pipes->input);
@@ -81,16 +81,12 @@ static void exchange(pid_t child, struct pipes *pipes, const struct weft_cni_fie
     struct pollfd polled[] = {{pipes->output, POLLIN, 0}, {pipes->input, POLLOUT, 0}};
     if (poll(polled, 2, -1) < 0) {
       if (errno == EINTR) continue;
-      break;
+      return errno;
     }
     if (polled[1].revents != 0) feed(pipes, input, &written);
-    if (polled[0].revents != 0 && !collect(pipes, output)) {
-      kill(child, SIGTERM);
-      break;
-    }
+    if (polled[0].revents != 0 && !collect(pipes, output)) return output->failed ? ENOMEM : ENOBUFS;
   }
-  close_end(&pipes->input);
-  close_end(&pipes->output);
+  return 0;
 }
 
 void weft_cni_run(const char *file, char *const environment[], const struct weft_cni_field *input,
@@ -100,10 +96,14 @@ void weft_cni_run(const char *file, char *const environment[], const struct weft
   struct pipes pipes;
   run->error = start(file, environment, &child, &pipes);
   if (run->error != 0) return;
-  exchange(child, &pipes, input, &run->output);
+  run->error = exchange(&pipes, input, &run->output);
+  /* Part of an answer is none, whatever the program ends with. */
+  if (run->error != 0) kill(child, SIGTERM), weft_cni_free(&run->output);
+  close_end(&pipes.input);
+  close_end(&pipes.output);
   int status;
   while (waitpid(child, &status, 0) < 0)
     if (errno != EINTR) return;
-  if (WIFEXITED(status)) run->status = WEXITSTATUS(status);
+  if (WIFEXITED(status) && run->error == 0) run->status = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) run->signal = WTERMSIG(status);
 }

@@ -1,10 +1,10 @@
-/* Runs another plugin: input on standard input, output kept up to 1 MiB, standard error shared. */
+/* Runs another plugin: input on standard input, output up to 1 MiB, standard error shared. */
 #ifndef WEFT_CNI_RUN_H
 #define WEFT_CNI_RUN_H
 
 #include "cni/frame.h"
 
-/* As of Node's spawnSync; a program that prints more is ended. */
+/* As of Node's spawnSync; a program that prints more is ended, and has failed. */
 enum { WEFT_CNI_MAX_OUTPUT = 1 << 20 };
 
 struct weft_cni_run {
@@ -12,8 +12,9 @@ struct weft_cni_run {
   int status;
   /* Signal that ended it, or 0. */
   int signal;
-  /* errno if it did not start, or 0. */
+  /* errno if it did not start, or its output is not complete: ENOBUFS if it is too long; or 0. */
   int error;
+  /* Empty after an error. */
   struct weft_cni_buffer output;
 };
 

@@ -17,8 +17,8 @@ static const char UPGRADE[] =
 static const char SWITCHING[] = "HTTP/1.1 101 ";
 static const char HEAD_END[] = "\r\n\r\n";
 
-/* What the daemon says is done with this process' rights: it must be of root, or of the same
- * user. */
+/* The daemon chooses what is done with this process' rights, within those of rights.h: it must be
+ * of root, or of the same user. */
 static bool is_trusted(int connection) {
   struct ucred peer;
   socklen_t size = sizeof peer;
@@ -95,8 +95,10 @@ static bool receive_head(int connection, struct weft_cni_buffer *received) {
   }
 }
 
-/* Takes steps until there is an answer. Returns false if the daemon is lost. */
-static bool take_steps(int connection, struct weft_cni_buffer *received, struct weft_cni_progress *progress) {
+/* Takes steps until there is an answer. Returns false if the daemon is lost, or for a step that is
+ * refused. */
+static bool take_steps(int connection, const struct weft_cni_field *input, struct weft_cni_buffer *received,
+                       struct weft_cni_progress *progress) {
   struct weft_cni_frame frame;
   for (;;) {
     const ssize_t length = weft_cni_parse(received->data, received->size, &frame);
@@ -106,7 +108,7 @@ static bool take_steps(int connection, struct weft_cni_buffer *received, struct 
       continue;
     }
     struct weft_cni_buffer reply = {0};
-    bool goes_on = weft_cni_step(&frame, progress, &reply);
+    bool goes_on = weft_cni_step(&frame, input, progress, &reply);
     if (goes_on && !progress->is_done) goes_on = send_all(connection, &reply);
     weft_cni_free(&reply);
     if (!goes_on || progress->is_done) return goes_on;
@@ -129,7 +131,7 @@ enum weft_cni_outcome weft_cni_ask(const char *path, const struct weft_cni_field
   struct weft_cni_buffer received = {0};
   struct weft_cni_progress progress = {0};
   const bool is_answered = send_request(connection, input) && receive_head(connection, &received) &&
-                           take_steps(connection, &received, &progress);
+                           take_steps(connection, input, &received, &progress);
   close(connection);
   weft_cni_free(&received);
   if (is_answered) print(&progress.output);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cni/files.h"
+#include "cni/rights.h"
 #include "cni/run.h"
 
 static const char CNI_PREFIX[] = "CNI_";
@@ -64,7 +65,6 @@ static bool run(const struct weft_cni_frame *frame, struct weft_cni_progress *pr
   weft_cni_add_number(reply, result.signal);
   weft_cni_add_number(reply, result.error);
   weft_cni_add(reply, result.output.data, result.output.size);
-  reply->failed |= result.output.failed;
   weft_cni_free(&result.output);
   return true;
 }
@@ -98,9 +98,9 @@ static bool is_valid(const struct weft_cni_frame *frame) {
   return false;
 }
 
-bool weft_cni_step(const struct weft_cni_frame *frame, struct weft_cni_progress *progress,
-                   struct weft_cni_buffer *reply) {
-  if (!is_valid(frame)) return false;
+bool weft_cni_step(const struct weft_cni_frame *frame, const struct weft_cni_field *input,
+                   struct weft_cni_progress *progress, struct weft_cni_buffer *reply) {
+  if (!is_valid(frame) || !weft_cni_is_allowed(frame, input)) return false;
   const struct weft_cni_field *const fields = frame->fields;
   const size_t start = reply->size;
   struct weft_cni_error error = {0, "", "", ""};

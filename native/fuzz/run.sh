@@ -16,7 +16,7 @@ if [ $# -eq 0 ]; then
 fi
 
 # Of the CNI plugin all but its main and what it starts.
-cni='native/cni/frame.c native/cni/files.c native/cni/run.c native/cni/step.c native/cni/session.c'
+cni='native/cni/frame.c native/cni/files.c native/cni/run.c native/cni/rights.c native/cni/step.c native/cni/session.c'
 # All parts of them; a target takes what it needs.
 library=$out/libpath.a
 mkdir -p "$out/path"

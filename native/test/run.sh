@@ -20,32 +20,34 @@ case $target in
 esac
 flags='-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -pthread -Inative'
 # Of the CNI plugin all but its main and what it starts.
-cni='native/cni/frame.c native/cni/files.c native/cni/run.c native/cni/step.c native/cni/session.c'
+cni='native/cni/frame.c native/cni/files.c native/cni/run.c native/cni/rights.c native/cni/step.c native/cni/session.c'
+# Of the addon what takes nothing of Node.
+addon=native/src/smaps.c
 failed=0
 
 # build_library FOLDER FLAGS: an archive, of which each test links what it uses
 build_library() {
   library=$1/libpath.a
   mkdir -p "$1"
-  if [ -e "$library" ] && [ -z "$(find native/packet native/route native/bpf native/probe native/path native/cni native/test/run.sh -newer "$library")" ]; then return 0; fi
+  if [ -e "$library" ] && [ -z "$(find native/packet native/route native/bpf native/probe native/path native/cni native/src native/test/run.sh -newer "$library")" ]; then return 0; fi
   rm -f "$library"
-  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c $cni; do
+  for source in native/packet/*.c native/route/*.c native/bpf/*.c native/probe/*.c native/path/*.c $cni $addon; do
     "$CC" $flags -Wconversion $2 -c -o "$1/$(basename "$source" .c).o" "$source"
   done
   ar rcs "$library" "$1"/*.o
 }
 
-# run_test NAME FOLDER FLAGS [COMMAND...]: COMMAND runs the program
+# run_test FILE FOLDER FLAGS [COMMAND...]: COMMAND runs the program
 run_test() {
-  name=$1 folder=$2 test_flags=$3
+  file=$1 name=$(basename "$1" .c) folder=$2 test_flags=$3
   shift 3
   # A test with the fake kernel wraps the system calls of the path.
-  if grep -q 'fake-kernel.h"' "native/test/$name.c"; then
+  if grep -q 'fake-kernel.h"' "$file"; then
     for call in $(grep -o '__wrap_[a-z0-9_]*' native/test/support/fake-kernel.h | sort -u); do
       test_flags="$test_flags -Wl,--wrap=${call#__wrap_}"
     done
   fi
-  if "$CC" $flags $test_flags -o "$folder/$name" "native/test/$name.c" "$folder/libpath.a" && "$@" "$folder/$name"; then
+  if "$CC" $flags $test_flags -Inative/test -o "$folder/$name" "$file" "$folder/libpath.a" && "$@" "$folder/$name"; then
     echo "ok      $name ($(basename "$folder"))"
   else
     echo "FAILED  $name ($(basename "$folder"))"
@@ -58,8 +60,8 @@ run_tests() {
   folder=.build/native-test/$1-$(basename "$CC") pattern=$2 build_flags=$3
   shift 3
   build_library "$folder" "$build_flags"
-  for file in native/test/$pattern; do
-    run_test "$(basename "$file" .c)" "$folder" "$build_flags" "$@"
+  for file in $(ls native/test/$pattern native/test/cni/$pattern 2>/dev/null); do
+    run_test "$file" "$folder" "$build_flags" "$@"
   done
 }
 

@@ -14,6 +14,8 @@ static char folder[] = "/tmp/weft-test-cni-XXXXXX";
 static struct weft_cni_buffer request, reply;
 static struct weft_cni_frame answer;
 static struct weft_cni_progress progress;
+/* Names the folders and files of the tests, which take turns. */
+static char config[1024];
 
 static const char *path(const char *name) {
   static char paths[4][256];
@@ -35,7 +37,8 @@ static bool take(void) {
   struct weft_cni_frame frame;
   weft_cni_end(&request, 0);
   EXPECT(weft_cni_parse(request.data, request.size, &frame), (ssize_t)request.size);
-  if (!weft_cni_step(&frame, &progress, &reply)) return false;
+  const struct weft_cni_field input = {config, strlen(config)};
+  if (!weft_cni_step(&frame, &input, &progress, &reply)) return false;
   if (!progress.is_done) EXPECT(weft_cni_parse(reply.data, reply.size, &answer), (ssize_t)reply.size);
   return true;
 }
@@ -157,6 +160,40 @@ static void test_run(void) {
   expect_field(2, "2");
 }
 
+/* Part of an output is no answer, also of a program that succeeds. */
+static void test_long_output(void) {
+  char expected[16];
+  snprintf(expected, sizeof expected, "%d", ENOBUFS);
+  script("trap '' TERM PIPE; head -c 1048577 /dev/zero 2>/dev/null; exit 0");
+  EXPECT(run("1", ""), true);
+  EXPECT(progress.is_done, false);
+  expect_field(0, "-1");
+  expect_field(2, expected);
+  expect_field(3, "");
+  script("head -c 1048576 /dev/zero");
+  EXPECT(run("1", ""), true);
+  EXPECT(progress.is_done, true);
+  EXPECT(progress.output.size, 1048576);
+  EXPECT(unlink(path("program")), 0);
+}
+
+/* What rights.h leaves out is not done. */
+static void test_refusals(void) {
+  EXPECT(mkdir(path("kept"), 0700), 0);
+  script("exit 0");
+  EXPECT(take_texts('d', 1, (const char *const[]){path("kept/..")}), false);
+  EXPECT(take_texts('d', 1, (const char *const[]){path("kept/x")}), false);
+  EXPECT(take_texts('s', 4, (const char *const[]){path("kept"), path("kept/.x"), path("kept/x"), ""}), false);
+  EXPECT(access(path("kept/x"), F_OK), -1);
+  EXPECT(take_texts('r', 1, (const char *const[]){"/etc/passwd"}), false);
+  EXPECT(take_texts('l', 1, (const char *const[]){"/etc"}), false);
+  EXPECT(take_texts('x', 3, (const char *const[]){"0", "/usr/bin/env", ""}), false);
+  EXPECT(take_texts('x', 4, (const char *const[]){"0", path("program"), "", "LD_PRELOAD=x"}), false);
+  EXPECT(progress.has_run, false);
+  EXPECT(rmdir(path("kept")), 0);
+  EXPECT(unlink(path("program")), 0);
+}
+
 static void test_answer(void) {
   EXPECT(take_texts('a', 2, (const char *const[]){"1", "text"}), true);
   EXPECT(progress.is_done, true);
@@ -177,12 +214,20 @@ static void test_rejects(void) {
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
   if (mkdtemp(folder) == NULL) return 1;
+  snprintf(config, sizeof config,
+           "{\"dataDir\":\"%s\",\"dataDir\":\"%s/a/b\",\"dataDir\":\"%s/none\",\"subnetFile\":\"%s\"}", folder, folder,
+           folder, folder);
+  char folders[64];
+  snprintf(folders, sizeof folders, "%s:/bin", folder);
+  setenv("CNI_PATH", folders, 1);
   test_files();
   test_errors();
   test_find();
   test_run();
+  test_long_output();
   test_answer();
   test_rejects();
+  test_refusals();
   weft_cni_free(&request);
   weft_cni_free(&reply);
   weft_cni_free(&progress.output);
