@@ -43,7 +43,7 @@ dist/weft-cni: dist/weft-cni.cjs native/build/cni-client
 
 native/build/cni-client: $(wildcard native/cni/*.[ch] native/cni/build.sh)
 	@sh native/cni/build.sh native/build
-	@rm -rf native/prebuilds
+	@[ ! -e $@ ] || rm -rf native/prebuilds
 
 # The commands that only ask the daemon, in one file without anything else: people wait for them.
 dist/weft-client.cjs: dist/.built bin/check-node.mjs
@@ -53,7 +53,7 @@ dist/weft-client.cjs: dist/.built bin/check-node.mjs
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
 native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/probe/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
 	@sh native/build.sh
-	@rm -rf native/prebuilds
+	@[ ! -e $@ ] || rm -rf native/prebuilds
 
 # dist/weft.mjs and dist/addons/, with the CNI plugin: all that a host with Node needs.
 bundle: dist/.bundled dist/weft-cni

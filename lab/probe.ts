@@ -97,6 +97,18 @@ export async function tcpThroughput(lab: Lab, options: ThroughputOptions): Promi
   const output = await lab.check(from, [...client, '--json', '--connect-timeout', '5000'], {
     timeoutMs: (seconds + 15) * 1000,
   });
-  const report = JSON.parse(output) as { end: { sum_received: { bits_per_second: number } } };
-  return report.end.sum_received.bits_per_second / 1e9;
+  return receivedGbit(output);
+}
+
+/** Gbit/s that the receiver counted. @throws Error with iperf3's own: it may end with exit code 0 and without a result */
+export function receivedGbit(report: string): number {
+  const { end, error } = JSON.parse(report) as IperfReport;
+  const bits = end?.sum_received?.bits_per_second;
+  if (bits === undefined) throw new Error(`iperf3 measured nothing: ${error ?? 'its report has no result'}`);
+  return bits / 1e9;
+}
+
+interface IperfReport {
+  readonly end?: { readonly sum_received?: { readonly bits_per_second: number } };
+  readonly error?: string;
 }

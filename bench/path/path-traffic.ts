@@ -56,12 +56,16 @@ export async function iperf(
   try {
     const client = ['iperf3', '-c', tunnel.to, '-J', '-t', String(seconds), ...args];
     const report = await a.run(client, { timeoutMs: seconds * 1000 + SPARE_MS });
-    const { end } = JSON.parse(report) as { readonly end: IperfEnd };
-    if (end.sum_received.bytes === 0) throw new Error('iperf3 received nothing');
+    const { end, error } = JSON.parse(report) as { readonly end: Partial<IperfEnd>; readonly error?: string };
+    if (!hasResult(end)) throw new Error(`iperf3 measured nothing: ${error ?? 'its report has no result'}`);
     return end;
   } finally {
     await server.stop('SIGKILL');
   }
+}
+
+function hasResult(end: Partial<IperfEnd>): end is IperfEnd {
+  return (end.sum_received?.bytes ?? 0) > 0;
 }
 
 export interface Counted {

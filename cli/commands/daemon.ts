@@ -37,9 +37,12 @@ function flagOptions(): CommandSpec['options'] {
   );
 }
 
-/** Loads the plugin with the first container. */
+/** Loads the plugin with the first container. Where it is gone, weft-cni runs the plugin itself. */
 function serveCni(connection: Duplex, head: Buffer): void {
-  void import('../../containers/cni/session.ts').then((cni) => cni.serveCni(connection, head));
+  void import('../../containers/cni/session.ts').then(
+    (cni) => cni.serveCni(connection, head),
+    () => connection.destroy(),
+  );
 }
 
 /** Runs until a signal. Resolves with the exit code. */

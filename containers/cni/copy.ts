@@ -25,7 +25,7 @@ import { machine } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { isVersion, PLUGIN_LINK } from '../../daemon/cni/plugin-files.ts';
 import { InstallError } from './install-error.ts';
-import { isProgram } from './plugin-file.ts';
+import { elfMachineOf, isProgram, MACHINES } from './plugin-file.ts';
 
 /** `cni.json` of an image; deploy/image/rootfs.sh writes it. Paths are those in the image. */
 export interface PluginSources {
@@ -90,23 +90,13 @@ function digestOf(files: ReadonlyMap<string, string>): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** e_machine of ELF headers (elf.h). */
-const MACHINES: Readonly<Record<string, number>> = { x86_64: 62, aarch64: 183 };
-const MACHINE_OFFSET = 18;
-
 function checkMachine(sources: PluginSources, host: string): void {
   const programs = [sources.launcher, sources.loader, sources.node, ...sources.plugins];
-  const wrong = programs.find((path) => elfMachineOf(path) !== MACHINES[host]);
+  const wrong = programs.find((path) => elfMachineOf(readFileSync(path)) !== MACHINES[host]);
   if (wrong === undefined) return;
   throw new InstallError(
-    `${wrong} is not for this host, which is ${host}, but for ${nameOf(elfMachineOf(wrong))}: use the image for this architecture; nothing was copied`,
+    `${wrong} is not for this host, which is ${host}, but for ${nameOf(elfMachineOf(readFileSync(wrong)))}: use the image for this architecture; nothing was copied`,
   );
-}
-
-function elfMachineOf(path: string): number | undefined {
-  const header = readFileSync(path).subarray(0, MACHINE_OFFSET + 2);
-  const isElf = header.length === MACHINE_OFFSET + 2 && header.toString('latin1', 1, 4) === 'ELF';
-  return isElf ? header.readUInt16LE(MACHINE_OFFSET) : undefined;
 }
 
 function nameOf(elfMachine: number | undefined): string {

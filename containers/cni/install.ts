@@ -2,12 +2,13 @@
 // atomically, the conflist last, as runtimes watch for it.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { machine } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newestCommonVersion } from './cni-version.ts';
 import { replaceFileSync } from '../../lib/replace-file.ts';
 import { InstallError } from './install-error.ts';
-import { isProgram, withInterpreter } from './plugin-file.ts';
+import { forMachine, isProgram, withInterpreter } from './plugin-file.ts';
 import { networkConfigs, problemOfConfig } from '../../daemon/cni/network-configs.ts';
 import { formatConflist, type ConflistOptions, type PluginName } from './conflist.ts';
 
@@ -50,7 +51,7 @@ export function planInstall(options: InstallOptions): InstallPlan {
   const names = new Set<PluginName>(['weft-cni', options.type]);
   const source = findPlugin();
   // A runtime's PATH may have no Node.
-  const plugin = withInterpreter(readFileSync(source), process.execPath);
+  const plugin = withInterpreter(forMachine(readFileSync(source), machine()), process.execPath);
   const conflist = Buffer.from(formatConflist({ ...options, cniVersion }));
   const changes = [
     ...[...names]

@@ -4,6 +4,23 @@
 /** Header of a 64-bit ELF file (elf.h). */
 const ELF = { magic: '\x7fELF', sectionsAt: 40, sectionBytesAt: 58, sectionCountAt: 60, bytes: 64 };
 
+/** e_machine (elf.h) by the name of uname(2). */
+export const MACHINES: Readonly<Record<string, number>> = { x86_64: 62, aarch64: 183 };
+const MACHINE_AT = 18;
+
+/** e_machine of an ELF file, undefined of any other. */
+export function elfMachineOf(content: Buffer): number | undefined {
+  return isElf(content) && content.length >= ELF.bytes ? content.readUInt16LE(MACHINE_AT) : undefined;
+}
+
+/** The script alone, where its program is for another machine than `host`. */
+export function forMachine(content: Buffer, host: string): Buffer {
+  const machine = elfMachineOf(content);
+  return machine === undefined || machine === MACHINES[host]
+    ? content
+    : content.subarray(scriptStart(content));
+}
+
 /** Whether the kernel can start the file. */
 export function isProgram(content: Buffer): boolean {
   return isElf(content) || content.toString('latin1', 0, 2) === '#!';

@@ -39,9 +39,11 @@ export async function startControlServer(
 ): Promise<ControlServer> {
   const server = createServer(NO_REQUEST_CHECK, createControlHandler(daemon, createEndpoints(renderMetrics)));
   const exempt = limitRequestTime(server, REQUEST_TIMEOUT_MS);
+  const hold = limitConnections(server, { maxConnections: MAX_CONNECTIONS });
   const upgraded = new Set<Socket>();
   server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     exempt(socket);
+    hold(socket);
     upgraded.add(socket);
     socket.once('close', () => upgraded.delete(socket));
     // A client that disconnects is no error.
@@ -49,7 +51,6 @@ export async function startControlServer(
     if (request.url === CNI_PATH && request.headers.upgrade === CNI_PROTOCOL) serveCni(socket, head);
     else socket.end(NO_UPGRADE);
   });
-  limitConnections(server, { maxConnections: MAX_CONNECTIONS });
   const remove = await listenAt(server, path);
   // Without a listener, the error of one connection would end the process.
   server.on('error', () => undefined);

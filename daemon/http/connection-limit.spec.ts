@@ -26,7 +26,11 @@ describe('the connection limit', () => {
 
   async function listen(limits: ConnectionLimits, handler: RequestListener): Promise<void> {
     server = createServer({ ...NO_REQUEST_CHECK, keepAliveTimeout: 60_000 }, handler);
-    limitConnections(server, limits);
+    const hold = limitConnections(server, limits);
+    server.on('upgrade', (_request, socket: Socket) => {
+      hold(socket);
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+    });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     port = (server.address() as AddressInfo).port;
@@ -121,6 +125,16 @@ describe('the connection limit', () => {
     await open(HALF);
     await closed(stranger);
     assert.equal(own.destroyed, false);
+  });
+
+  it('keeps an upgraded connection, which gets an answer as well', async () => {
+    await listen({ maxConnections: 2 }, answer);
+    const upgraded = await open('GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+    await answered(upgraded);
+    const waiting = await open(HALF);
+    assert.equal(await ask(), 'answer');
+    await closed(waiting);
+    assert.equal(upgraded.destroyed, false);
   });
 
   it('closes a connection whose client does not read its answer in time', async () => {

@@ -18,8 +18,11 @@ interface Connection {
   answers: number;
 }
 
+/** Keeps a connection whose client gets an answer without a request's response: an upgraded one. */
+export type Hold = (socket: Socket) => void;
+
 /** Applies `limits` to `server`, in place of `server.maxConnections`. */
-export function limitConnections(server: Server, limits: ConnectionLimits): void {
+export function limitConnections(server: Server, limits: ConnectionLimits): Hold {
   const { maxConnections, answerTimeoutMs, isLocal = isFromThisHost } = limits;
   /** The longest waiting first. */
   const connections = new Map<Socket, Connection>();
@@ -46,6 +49,10 @@ export function limitConnections(server: Server, limits: ConnectionLimits): void
       if (connections.delete(socket)) connections.set(socket, connection);
     });
   });
+  return (socket) => {
+    const connection = connections.get(socket);
+    if (connection !== undefined) connection.answers++;
+  };
 }
 
 /** An answer to this host, for example `weft watch`, never ends for a new connection. */
