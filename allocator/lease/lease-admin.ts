@@ -15,7 +15,7 @@ import { SubnetPool } from '../subnet/subnet-pool.ts';
 import { WeftError } from '../../api/index.ts';
 import type { LeaseChangeV1, LeaseV1, ReleaseV1, ReserveV1 } from '../../api/index.ts';
 
-export type LeaseAdminCode = 'bad-request' | 'not-found' | 'conflict';
+export type LeaseAdminCode = 'bad-request' | 'not-found' | 'conflict' | 'not-ready';
 
 /** Why a lease cannot be changed. The message has the remedy. */
 export class LeaseAdminError extends WeftError {

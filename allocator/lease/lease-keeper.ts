@@ -24,6 +24,11 @@ export interface LeaseKeeper {
   start(): void;
   /** Ends timers and calls at once. What is published stays. */
   stop(): void;
+  /**
+   * Gives the subnet back and stops. After a rejection the lease is kept as before.
+   * @throws LeaseAdminError or RegistryError
+   */
+  release(): Promise<void>;
   /** Derives the attributes again and publishes them if they changed. */
   publish(): void;
   /** Whether one of `keys` is the own key, or another key with this host's public address. */

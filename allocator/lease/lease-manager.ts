@@ -15,6 +15,7 @@ import { subnetAround } from '../lease.ts';
 import type { LeaseAttributes, LeaseSubnets } from '../lease.ts';
 import { encodeLeaseValue } from '../registry/lease-value.ts';
 import type { Registry } from '../registry/registry.ts';
+import { LeaseAdminError } from './lease-admin.ts';
 import { performCall } from './lease-calls.ts';
 import type { LeaseCall, LeaseEffect, LeaseInput, RegistryView } from './lease-effects.ts';
 import type { LeaseManagerState, OwnLease } from './lease-events.ts';
@@ -25,6 +26,7 @@ import type { LeaseKeeper } from './lease-keeper.ts';
 import type { NodeIdentity } from './node-identity.ts';
 import { PeerFollower, type PeerFollowerOptions } from './peer-follower.ts';
 import type { LocalNode } from './peer-index.ts';
+import { releaseOwnKey } from './release-own-key.ts';
 
 export interface LeaseManagerOptions extends NodeIdentity, PeerFollowerOptions {
   readonly registry: Registry;
@@ -53,6 +55,10 @@ export class LeaseManager extends PeerFollower implements LeaseKeeper {
   readonly #loop: ControlLoop;
   readonly #stopped = new AbortController();
   #state: LeaseState;
+  /** The running step, or the last one. */
+  #running: Promise<unknown> = Promise.resolve();
+  /** No step begins meanwhile: the next one would lease the subnet again. */
+  #isReleasing = false;
 
   constructor(options: LeaseManagerOptions) {
     const { clock, config, previousSubnets } = options;
@@ -69,7 +75,7 @@ export class LeaseManager extends PeerFollower implements LeaseKeeper {
     });
     this.#loop = new ControlLoop({
       clock,
-      step: () => this.#step(),
+      step: () => !this.#isReleasing && this.#track(this.#step()),
       deadlinesMs: () => deadlinesMs(this.#state),
     });
   }
@@ -121,6 +127,24 @@ export class LeaseManager extends PeerFollower implements LeaseKeeper {
     void this.#loop.stop();
   }
 
+  /** The registry may have carried out a removal that failed here; the watch reports that. */
+  async release(): Promise<void> {
+    const { signal } = this.#stopped;
+    this.#isReleasing = true;
+    try {
+      await this.#running;
+      const { kind, nodes } = this.#state;
+      if (kind === 'waiting' || kind === 'acquiring' || kind === 'lost')
+        throw new LeaseAdminError('not-ready', 'This host is still getting its lease: retry');
+      if (this.own !== undefined)
+        await releaseOwnKey(this.#options.registry, this.own, nodes.current, signal);
+      this.stop();
+    } finally {
+      this.#isReleasing = false;
+      this.#loop.wake();
+    }
+  }
+
   /** Derives the attributes again and publishes them if they changed. */
   publish(): void {
     this.#send({ kind: 'publish-requested' });
@@ -165,6 +189,11 @@ export class LeaseManager extends PeerFollower implements LeaseKeeper {
   #send(input: LeaseInput): void {
     this.#dispatch(input);
     this.#loop.wake();
+  }
+
+  #track(running: Promise<boolean>): Promise<boolean> {
+    this.#running = running;
+    return running;
   }
 
   /** Takes one step; returns whether there is more to do. A fault of a listener costs one back-off. */

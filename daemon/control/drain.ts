@@ -1,6 +1,7 @@
 // POST /v1/drain: whether this host takes new containers.
 import type { DrainStateV1, DrainV1 } from '../../api/index.ts';
 import { ControlError, type Endpoint } from './endpoint.ts';
+import { answerTo } from './leases.ts';
 
 const STATES: readonly DrainStateV1[] = ['none', 'drained', 'released'];
 
@@ -18,7 +19,9 @@ export const drainEndpoint: Endpoint = {
         `state ${JSON.stringify(state)}: must be one of ${STATES.join(', ')}`,
       );
     if (drain === undefined) throw new ControlError(503, 'not-ready', 'The daemon is still starting');
-    await drain.set(state as DrainStateV1);
+    await drain.set(state as DrainStateV1).catch((error: unknown) => {
+      throw answerTo(error) ?? error;
+    });
     return { json: { state: drain.state } satisfies DrainV1 };
   },
 };

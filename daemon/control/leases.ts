@@ -1,6 +1,6 @@
 // GET /v1/leases, and the two requests that change leases.
 import type { Lease } from '../../allocator/lease.ts';
-import type { Registry } from '../../allocator/registry/registry.ts';
+import { RegistryError, type Registry } from '../../allocator/registry/registry.ts';
 import {
   describeLeases,
   LeaseAdminError,
@@ -93,7 +93,7 @@ function readStrings<Name extends string>(
   return members as Partial<Record<Name, string>>;
 }
 
-const STATUS = { 'bad-request': 400, 'not-found': 404, conflict: 409 } as const;
+const STATUS = { 'bad-request': 400, 'not-found': 404, conflict: 409, 'not-ready': 503 } as const;
 
 async function change(
   { registry }: ControlledNode,
@@ -110,8 +110,14 @@ async function change(
   try {
     return { json: await act(registry) };
   } catch (error) {
-    if (error instanceof LeaseAdminError)
-      throw new ControlError(STATUS[error.reason], error.reason, error.message);
-    throw new ControlError(503, 'registry-unavailable', (error as Error).message);
+    throw answerTo(error) ?? new ControlError(503, 'registry-unavailable', (error as Error).message);
   }
+}
+
+/** The answer to a change of a lease that failed; `undefined` if no lease is the reason. */
+export function answerTo(error: unknown): ControlError | undefined {
+  if (error instanceof LeaseAdminError)
+    return new ControlError(STATUS[error.reason], error.reason, error.message);
+  if (error instanceof RegistryError) return new ControlError(503, 'registry-unavailable', error.message);
+  return undefined;
 }

@@ -28,6 +28,7 @@ import { NO_TOOLS } from '../kernel/firewall/tools.ts';
 import { MemoryKernel } from '../kernel/memory/memory-kernel.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { createLogger } from '../log/log.ts';
+import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { OverlayNode } from '../node/overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
 import { forwardingWith } from '../host/forwarding-setup.ts';
@@ -104,12 +105,17 @@ describe('the metrics server', () => {
       registry,
       registryCache,
       kernel,
+      subnetFile: new SubnetFileWriter({
+        path: options.subnetFile,
+        clock: systemClock,
+        log,
+        onChange: () => undefined,
+      }),
       snapshot: read.snapshot,
       log,
       limit: createLogRateLimit(),
       events: new EventPublisher(events),
       onChange: () => undefined,
-      onSubnetFile: () => undefined,
       onReconciled: () => undefined,
       onFirstSync: () => undefined,
       onFatal: assert.fail,

@@ -26,6 +26,7 @@ import type { ChangeHook } from '../subnet-file/change-hook.ts';
 import { silentHandshakes } from '../view/wireguard-view.ts';
 import type { ConfigWatcher } from './config-watcher.ts';
 import type { Drain } from '../subnet-file/drain.ts';
+import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import type { OverlayNode } from './overlay-node.ts';
 import { HostNames } from './publish/host-names.ts';
 import { isAtRest, type ReadinessParts } from './readiness.ts';
@@ -65,6 +66,7 @@ export class Components implements ControlledNode {
   #registry: AnyRegistry | undefined;
   registryCache: RegistryCache | undefined;
   drain: Drain | undefined;
+  subnetFile: SubnetFileWriter | undefined;
   kernel: Kernel | undefined;
   node: OverlayNode | undefined;
   configWatcher: ConfigWatcher | undefined;
@@ -141,8 +143,9 @@ export class Components implements ControlledNode {
   }
 
   get #readinessParts(): ReadinessParts {
-    const { leaseManager, liveness, reconciler, subnetClash, subnetFile, error, missingIpv6, wireguard } =
+    const { leaseManager, liveness, reconciler, subnetClash, error, missingIpv6, wireguard } =
       this.node ?? {};
+    const { subnetFile } = this;
     return {
       phase: this.phase,
       error,

@@ -8,8 +8,6 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { RegistryCache } from '../../allocator/registry/registry-cache.ts';
 import type { Revision } from '../../allocator/registry/registry.ts';
 import type { LoadedNative } from '../../native/index.ts';
-import type { DrainStateV1 } from '../../api/index.ts';
-import { ControlError } from '../control/endpoint.ts';
 import { ConflistKeeper } from '../cni/conflist-keeper.ts';
 import type { ServeCni } from '../control/server.ts';
 import { EventPublisher } from '../events/event-publisher.ts';
@@ -31,6 +29,7 @@ import { createMetricsRenderer } from '../metrics/renderer.ts';
 import type { DaemonOptions } from '../options/options.ts';
 import { ChangeHook } from '../subnet-file/change-hook.ts';
 import { readSubnetFile } from '../subnet-file/subnet-file.ts';
+import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { configChanges } from '../overlay/config-change.ts';
 import { AdoptedDevices } from './adopted-devices.ts';
 import { Components } from './components.ts';
@@ -74,6 +73,8 @@ export class Daemon {
   /** Secrets of WireGuard, from key files and config to the kernel. */
   readonly #keyring = new WireguardKeyring();
   readonly #wireguardKeys: WireguardKeys;
+  /** From the start: a drained host keeps it absent, whatever else the daemon waits for. */
+  readonly #subnetFile: SubnetFileWriter;
   #boot = '';
   #interface: InterfaceOptions;
   #end: () => void = () => undefined;
@@ -101,15 +102,22 @@ export class Daemon {
       packetPath: handover.packetPath,
       hook: onChange && new ChangeHook({ ...onChange, subnetFile, clock, log }),
     });
+    const onPartChange = (): void => this.#progress.update();
+    const onContent = (text: string): void => this.#onSubnetFile(text);
+    const fileParts = { path: subnetFile, clock, log, onChange: onPartChange, onContent };
+    this.#subnetFile = new SubnetFileWriter(fileParts);
+    this.#parts.subnetFile = this.#subnetFile;
     this.#parts.drain = new Drain({
       subnetFile,
+      file: this.#subnetFile,
+      leaseManager: () => this.#parts.leaseManager,
       log,
-      apply: (state) => this.#applyDrain(state),
-      onChange: () => this.#progress.update(),
+      onChange: onPartChange,
+      onReleased: () => setTimeout(() => void this.stop(), ANSWER_MS),
     });
     this.#parts.conflist =
       options.cniConflist &&
-      new ConflistKeeper({ ...options.cniConflist, clock, log, onChange: () => this.#progress.update() });
+      new ConflistKeeper({ ...options.cniConflist, clock, log, onChange: onPartChange });
     this.#notify = createSdNotify({ log, sendDatagram: native?.sendDatagram.bind(native) });
     this.#publisher = new EventPublisher(this.#parts.events);
     const renderMetrics = createMetricsRenderer(this.#parts, native?.countNetlinkDrops.bind(native));
@@ -147,7 +155,7 @@ export class Daemon {
     configWatcher?.stop();
     const controlStopped = this.#servers.stopControl();
     const hookStopped = hook?.stop();
-    await node?.stop();
+    await (node ?? this.#subnetFile).stop();
     await Promise.all([controlStopped, hookStopped, conflist?.stop()]);
     // The rest would end with the process as well.
     this.#end();
@@ -159,26 +167,10 @@ export class Daemon {
     packetPath?.closeAll();
   }
 
-  async #applyDrain(state: DrainStateV1): Promise<void> {
-    const { node, registry } = this.#parts;
-    if (state === 'none') return node?.subnetFile.restore?.();
-    node?.subnetFile.withdraw?.();
-    if (state === 'drained' || node === undefined) return;
-    if (registry?.allocation !== 'claimed')
-      throw new ControlError(
-        409,
-        'conflict',
-        'Kubernetes assigns the subnet of this host: kubectl drain, then delete the Node',
-      );
-    const { own } = node.leaseManager;
-    // From now on nothing leases a subnet here.
-    node.leaseManager.stop();
-    if (own !== undefined) {
-      const { entries } = await registry.snapshot();
-      const modRevision = entries.find(({ key }) => key === own.key)?.modRevision ?? own.modRevision;
-      await registry.remove(own.key, modRevision);
-    }
-    setTimeout(() => void this.stop(), ANSWER_MS);
+  #onSubnetFile(text: string): void {
+    this.#parts.hook?.notify(text);
+    // From now on the plugin finds a subnet, so runtimes may call it.
+    this.#parts.conflist?.start();
   }
 
   /** Reads registry, kernel and host again. */
@@ -285,7 +277,7 @@ export class Daemon {
     const { addon, clock, log } = this.#deps;
     const options = { ...this.#deps.options, interface: this.#interface };
     const { native } = addon;
-    const { conflist, hook, packetPath } = this.#parts;
+    const { hook, packetPath } = this.#parts;
     this.#progress.setPhase('acquiring a lease');
     const { subnets: written, networks, problems } = await readSubnetFile(options.subnetFile);
     for (const problem of problems) log.warn(problem);
@@ -304,6 +296,7 @@ export class Daemon {
       options,
       native,
       clock,
+      subnetFile: this.#subnetFile,
       ...(subnets && { previousSubnets: subnets }),
       ...(networks && { formerNetworks: Object.values(networks) }),
       log,
@@ -312,16 +305,10 @@ export class Daemon {
       canUseUserspace: packetPath !== undefined,
       onChange: () => this.#progress.update(),
       onReconciled: () => this.#devices.startAll(),
-      onSubnetFile: (text) => {
-        hook?.notify(text);
-        // From now on the plugin finds a subnet, so runtimes may call it.
-        conflist?.start();
-      },
       // Devices that are unclaimed by now belong to an earlier configuration.
       onFirstSync: () => this.#devices.closeUnclaimed(),
       onFatal: (message) => this.#fail(new UnsuitableHostError(message)),
     });
-    if (this.#parts.drain?.state === 'drained') this.#parts.node.subnetFile.withdraw?.();
     await this.#parts.node.adoptHandshakes();
     if (this.#stopping.signal.aborted) return;
     this.#parts.node.start();

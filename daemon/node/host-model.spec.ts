@@ -159,7 +159,6 @@ class TestDaemon {
         remove: () => Promise.resolve(),
       },
       onChange: () => undefined,
-      onSubnetFile: () => undefined,
       onReconciled: () => undefined,
       onFirstSync: () => undefined,
       onFatal: (message) => assert.fail(message),

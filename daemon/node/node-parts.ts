@@ -27,12 +27,12 @@ import { HOST } from '../reconciler/desired-state.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { PeerLiveness, type PeerLivenessOptions } from '../probe/liveness.ts';
-import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
+import type { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { factsOf, identityOf, type NodeState } from './node-state.ts';
 
 /** What the node needs of subnet.env. */
 export type NodeSubnetFile = Pick<SubnetFileWriter, 'write' | 'stop' | 'remove' | 'problem'> &
-  Partial<Pick<SubnetFileWriter, 'isPending' | 'withdraw' | 'restore'>>;
+  Partial<Pick<SubnetFileWriter, 'isPending'>>;
 
 export interface OverlayNodeOptions extends PreparedHost {
   readonly options: DaemonOptions;
@@ -41,8 +41,8 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly clock: Clock;
   /** Default: of this process and machine. */
   readonly checkPrerequisites?: typeof checkPrerequisites;
-  /** Default: a file on disk, as the options name it. */
-  readonly subnetFile?: NodeSubnetFile;
+  /** Stops with the node. */
+  readonly subnetFile: NodeSubnetFile;
   /** Whether the packet path can replace a kernel without VXLAN. */
   readonly canUseUserspace: boolean;
   readonly registry: AnyRegistry;
@@ -59,8 +59,6 @@ export interface OverlayNodeOptions extends PreparedHost {
   readonly onChange: () => void;
   /** A run of the reconciler ended. */
   readonly onReconciled: () => void;
-  /** subnet.env has this content now. */
-  readonly onSubnetFile: (text: string) => void;
   /** This host's own objects are in the kernel for the first time. */
   readonly onFirstSync: () => void;
   /**
@@ -68,12 +66,6 @@ export interface OverlayNodeOptions extends PreparedHost {
    * first sync.
    */
   readonly onFatal: (message: string) => void;
-}
-
-export function createSubnetFile(deps: OverlayNodeOptions): NodeSubnetFile {
-  if (deps.subnetFile !== undefined) return deps.subnetFile;
-  const { clock, log, onChange, onSubnetFile: onContent, options } = deps;
-  return new SubnetFileWriter({ path: options.subnetFile, clock, log, onChange, onContent });
 }
 
 export function createOffloadController(

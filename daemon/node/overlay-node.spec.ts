@@ -21,6 +21,7 @@ import { createLogger } from '../log/log.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
 import { NO_TOOLS } from '../kernel/firewall/tools.ts';
 import { forwardingWith } from '../host/forwarding-setup.ts';
+import { SubnetFileWriter } from '../subnet-file/subnet-file-writer.ts';
 import { OverlayNode } from './overlay-node.ts';
 import { parseCommandLine } from '../options/options.ts';
 import { toRevision } from '../../allocator/registry/registry.ts';
@@ -77,12 +78,17 @@ describe('a node whose kernel', () => {
       registry,
       registryCache,
       kernel,
+      subnetFile: new SubnetFileWriter({
+        path: commandLine.options.subnetFile,
+        clock: systemClock,
+        log,
+        onChange: () => undefined,
+      }),
       snapshot: snapshot.snapshot,
       log,
       limit: createLogRateLimit(),
       events: new EventPublisher(new EventHub()),
       onChange: () => undefined,
-      onSubnetFile: () => undefined,
       onReconciled: () => undefined,
       onFirstSync: () => working++,
       onFatal: (message) => (fatalMessage = message),

@@ -31,7 +31,6 @@ import {
   createLiveness,
   createOffloadController,
   createOverlay,
-  createSubnetFile,
   createWireguardMonitor,
   readWireguardNames,
   type NodeSubnetFile,
@@ -83,7 +82,7 @@ export class OverlayNode {
       onEvent: (event) => this.#onReconcilerEvent(event),
       onSettled: () => this.#overlay.wake(),
     });
-    this.subnetFile = createSubnetFile(options);
+    this.subnetFile = options.subnetFile;
     this.offload = createOffloadController(options, {
       reconciler: this.reconciler,
       backend: () => this.#state.host.config.backend,

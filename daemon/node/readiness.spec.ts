@@ -133,6 +133,20 @@ describe('readiness', () => {
     assert.deepEqual(readinessOf({ ...waiting, registryCache: back }).reasons, ['waiting for the registry']);
   });
 
+  it('of a drained host that waits says so, and reports a subnet.env that stays', () => {
+    const problem = 'Cannot remove /run/subnet.env: EBUSY';
+    const waiting = {
+      phase: 'waiting for the network config',
+      drainState: 'drained',
+      subnetFile: { problem },
+    } as const;
+    const { isReady, reasons } = readinessOf(waiting);
+    assert.equal(isReady, false);
+    assert.deepEqual(reasons.slice(0, 2), [waiting.phase, problem]);
+    assert.match(reasons[2]!, /this host is drained/);
+    assert.deepEqual(readinessOf({ ...waiting, drainState: 'none' }).reasons, [waiting.phase]);
+  });
+
   it('is what the daemon waits for until it has its parts', () => {
     assert.deepEqual(readinessOf({ phase: 'waiting for an interface' }), {
       isReady: false,

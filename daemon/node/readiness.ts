@@ -73,8 +73,17 @@ function collect(parts: ReadinessParts): Reasons {
     registryCache?.isConnected === false && registryCache.lastError
       ? `: ${registryCache.lastError.message}`
       : '';
-  if (!leaseManager || !reconciler || !subnetFile)
-    return { blockers: [`${phase}${cause}`], transient: [], notes: [] };
+  const isDrained = parts.drainState === 'drained' || parts.drainState === 'released';
+  const notes: string[] = [];
+  if (isDrained)
+    notes.push(`this host is ${parts.drainState}: it takes no new containers until weft drain --undo`);
+  if (!leaseManager || !reconciler || !subnetFile) {
+    // Before there is a text, a file can only be one to remove.
+    const problem = isDrained ? subnetFile?.problem : undefined;
+    const blockers = [`${phase}${cause}`, ...(problem === undefined ? [] : [problem])];
+    // The phase of a released host says the same.
+    return { blockers, transient: [], notes: parts.drainState === 'drained' ? notes : [] };
+  }
   const blockers: string[] = error === undefined ? [] : [error];
   const transient: string[] = [];
   if (!leaseManager.isHeld) blockers.push(leaseError(leaseManager));
@@ -88,11 +97,8 @@ function collect(parts: ReadinessParts): Reasons {
     (host.state === 'pending' ? transient : blockers).push(`own device: ${host.reason ?? host.state}`);
   if (pending > 0) transient.push(`${pending} of ${peers} peers are not in the kernel yet`);
   if (readError !== undefined) blockers.push(readError);
-  const notes: string[] = [];
   if (parts.config?.rejected !== undefined)
     notes.push(`the newest network config is rejected: ${parts.config.rejected.reason}`);
-  if (parts.drainState !== undefined && parts.drainState !== 'none')
-    notes.push(`this host is ${parts.drainState}: it takes no new containers until weft drain --undo`);
   if (parts.subnetClash !== undefined) notes.push(parts.subnetClash);
   if (parts.hasPublicIpConflict === true)
     notes.push(

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { waitFor } from '../../lab/wait.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { FileWatch } from '../../lib/file-watch.ts';
 import { createLogger } from '../log/log.ts';
@@ -129,6 +131,30 @@ describe('the subnet file writer', () => {
     await mkdir(path);
     await nextCheck();
     assert.match(writer.problem ?? '', /is a directory/);
+  });
+
+  it('keeps a withdrawn file absent until it is restored', async () => {
+    await changeAfter(() => writer.write(TEXT));
+    await changeAfter(() => writer.withdraw());
+    assert.deepEqual([await readdir(join(folder, 'run')), writer.problem], [[], undefined]);
+    await writeFile(path, TEXT);
+    await waitFor('the file to be gone again', () => !existsSync(path));
+    writer.restore();
+    await waitFor('the file to be back', () => existsSync(path));
+    assert.equal(await readFile(path, 'utf8'), TEXT);
+  });
+
+  it('reports a withdrawn file that it cannot remove, and retries', async () => {
+    await mkdir(path, { recursive: true });
+    await changeAfter(() => writer.withdraw());
+    assert.match(writer.problem ?? '', /Cannot remove .*is a directory/);
+    await changeAfter(() => void clock.advance(5000));
+    assert.equal(lines.length, 1);
+    await rm(path, { recursive: true });
+    await writeFile(path, TEXT);
+    await changeAfter(() => void clock.advance(5000));
+    await writer.stop();
+    assert.deepEqual([await readdir(join(folder, 'run')), writer.problem], [[], undefined]);
   });
 
   it('removes a file that it wrote', async () => {

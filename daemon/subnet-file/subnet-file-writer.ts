@@ -1,6 +1,7 @@
-// Keeps subnet.env, or the conflist of container runtimes, as desired: writes the newest text, retries after an error, and restores the
-// file when another program changes or removes it. inotify(7) reports such changes; a periodic
-// check covers file systems without it.
+// Keeps subnet.env, or the conflist of container runtimes, as desired: writes the newest text, retries
+// after an error, and restores the file when another program changes or removes it. A file that is
+// withdrawn is kept absent in the same loop. inotify(7) reports such changes; a periodic check covers
+// file systems without it.
 import { statSync } from 'node:fs';
 import { readFile, realpath, rm } from 'node:fs/promises';
 import type { Clock } from '../../lib/clock.ts';
@@ -8,7 +9,7 @@ import { ControlLoop } from '../../lib/control-loop.ts';
 import { FileWatch } from '../../lib/file-watch.ts';
 import type { Logger } from '../log/log.ts';
 import { fileChanges } from './file-changes.ts';
-import { writeSubnetFile } from './subnet-file.ts';
+import { removeSubnetFile, writeSubnetFile } from './subnet-file.ts';
 
 /** Interval of retries, of the first check after a write, and of all checks without inotify. */
 const CHECK_INTERVAL_MS = 5000;
@@ -66,14 +67,15 @@ export class SubnetFileWriter {
 
   /** Why the file differs from the desired text; `undefined` if it does not. */
   get problem(): string | undefined {
-    if (this.#isWithdrawn) return undefined;
+    if (this.#isWithdrawn) return this.#error?.message;
     if (this.#desired !== undefined && this.#desired === this.#written) return undefined;
     return this.#error?.message ?? `${this.#options.path} is not written yet`;
   }
 
   /** Whether a text is still to be written, and nothing has gone wrong with one before. */
   get isPending(): boolean {
-    return this.#desired !== undefined && this.#desired !== this.#written && this.#error === undefined;
+    if (this.#isWithdrawn || this.#desired === undefined) return false;
+    return this.#desired !== this.#written && this.#error === undefined;
   }
 
   /** Makes `text` the content of the file, asynchronously. */
@@ -85,24 +87,27 @@ export class SubnetFileWriter {
 
   /** Removes the file, whichever program wrote it, until {@link restore}. Texts are kept for then. */
   withdraw(): void {
+    if (!this.#isWithdrawn) this.#error = undefined;
     this.#isWithdrawn = true;
     this.#loop.wake();
   }
 
   /** Writes the newest text again. */
   restore(): void {
+    if (!this.#isWithdrawn) return;
     this.#isWithdrawn = false;
+    this.#error = undefined;
     this.#attempted = undefined;
     this.#written = undefined;
     this.#loop.wake();
   }
 
-  /** Writes a text that is still pending, and stops. */
+  /** Writes a text that is still pending, or removes a file that is withdrawn, and stops. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#watch.close();
     await this.#loop.stop();
-    if (this.#isWithdrawn) return;
+    if (this.#isWithdrawn) return this.#removeWithdrawn();
     if (this.#desired !== undefined && this.#desired !== this.#attempted) await this.#attempt(this.#desired);
   }
 
@@ -112,9 +117,10 @@ export class SubnetFileWriter {
     if (this.#isOurs) await realpath(this.#options.path).then(rm, () => undefined);
   }
 
-  /** Without a desired text there is nothing to check. */
+  /** Without a desired text there is nothing to check; of a withdrawn file only a failure. */
   get #checkDueMs(): number {
-    if (this.#desired === undefined || this.#isWithdrawn) return Infinity;
+    if (this.#isWithdrawn) return this.#error === undefined ? Infinity : this.#checkedMs + CHECK_INTERVAL_MS;
+    if (this.#desired === undefined) return Infinity;
     if (this.#touchedMs !== undefined)
       return Math.max(this.#touchedMs + EXTERNAL_EDIT_DELAY_MS, this.#writtenMs + CHECK_INTERVAL_MS);
     const isWatched = this.#verified !== undefined && this.#watch.isWatching;
@@ -130,9 +136,11 @@ export class SubnetFileWriter {
   async #step(): Promise<boolean> {
     const text = this.#desired;
     if (this.#isWithdrawn) {
-      await realpath(this.#options.path)
-        .then(rm)
-        .catch(() => undefined);
+      this.#touchedMs = undefined;
+      this.#checkedMs = this.#options.clock.nowMs();
+      await this.#removeWithdrawn();
+      this.#options.onChange();
+      if (!this.#isStopped && !this.#watch.isWatching) this.#watch.start();
       return false;
     }
     if (text === undefined || (text === this.#attempted && !this.#needsWrite())) return false;
@@ -155,7 +163,7 @@ export class SubnetFileWriter {
   }
 
   async #attempt(text: string): Promise<void> {
-    const { flag, path, log, onContent } = this.#options;
+    const { flag, path, onContent } = this.#options;
     // From before the content is read: a later change must not count as verified.
     const signature = signatureOf(path);
     this.#attempted = text;
@@ -169,12 +177,25 @@ export class SubnetFileWriter {
       this.#error = undefined;
       onContent?.(text);
     } catch (error) {
-      const { message } = error as Error;
-      if (this.#error?.message !== message)
-        log.error(`${message}; retrying every ${CHECK_INTERVAL_MS / 1000} s`);
-      this.#error = error as Error;
+      this.#noteError(error as Error);
       this.#written = undefined;
     }
+  }
+
+  async #removeWithdrawn(): Promise<void> {
+    const { path, log, title = 'subnet file' } = this.#options;
+    try {
+      if ((await removeSubnetFile(path)) === 'removed') log.info(`Removed the ${title}`, { path });
+      this.#error = undefined;
+    } catch (error) {
+      this.#noteError(error as Error);
+    }
+  }
+
+  #noteError(error: Error): void {
+    if (this.#error?.message !== error.message)
+      this.#options.log.error(`${error.message}; retrying every ${CHECK_INTERVAL_MS / 1000} s`);
+    this.#error = error;
   }
 
   #noteWrite(before: string, text: string): void {

@@ -1,5 +1,5 @@
 // Reads and writes subnet.env atomically. It does not know the content.
-import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
+import { mkdir, readFile, realpath, stat, unlink } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { WeftError } from '../../api/index.ts';
@@ -11,14 +11,22 @@ const FOLDER_MODE = 0o755;
 /** A subnet.env has some 200 bytes; a larger file is another one. */
 const MAX_BYTES = 65_536;
 
-/** Why the file cannot be written. The message has path, cause and remedy. */
+interface SubnetFileErrorOptions extends ErrorOptions {
+  /** Which names the path; default `--subnet-file`. */
+  readonly flag?: string;
+  /** Default `write`. */
+  readonly action?: 'write' | 'remove';
+}
+
+/** Why the file cannot be written or removed. The message has path, cause and remedy. */
 export class SubnetFileError extends WeftError {
   /** For example `ENOSPC`. */
   readonly errno: string;
 
-  constructor(path: string, errno: string, options: ErrorOptions & { readonly flag?: string } = {}) {
+  constructor(path: string, errno: string, options: SubnetFileErrorOptions = {}) {
+    const { action = 'write' } = options;
     const remedy = (REMEDIES[errno] ?? errno).replace('--subnet-file', options.flag ?? '--subnet-file');
-    super('SUBNET_FILE_FAILED', `Cannot write ${path}: ${remedy}`, options);
+    super('SUBNET_FILE_FAILED', `Cannot ${action} ${path}: ${remedy}`, options);
     this.errno = errno;
   }
 }
@@ -29,6 +37,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only (EROFS); choose a writable path with --subnet-file',
   EACCES: 'permission denied (EACCES); run as root, or choose a writable path with --subnet-file',
   EPERM: 'operation not permitted (EPERM); run as root, or choose a writable path with --subnet-file',
+  EBUSY: 'it is a mount point (EBUSY); mount its folder instead of the file',
   EISDIR: 'it is a directory (EISDIR); choose a file with --subnet-file',
   ENOTDIR: 'a part of the path is no directory (ENOTDIR); correct --subnet-file',
   EINVAL: 'it is a device, pipe or socket, not a regular file; choose another with --subnet-file',
@@ -59,6 +68,20 @@ export async function writeSubnetFile(
     return 'written';
   } catch (error) {
     throw new SubnetFileError(path, codeOf(error), { cause: error, ...(flag !== undefined && { flag }) });
+  }
+}
+
+/**
+ * Removes the file behind symbolic links; absence is success.
+ * @throws SubnetFileError
+ */
+export async function removeSubnetFile(path: string): Promise<'removed' | 'absent'> {
+  try {
+    await unlink(await realpath(path));
+    return 'removed';
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 'absent';
+    throw new SubnetFileError(path, codeOf(error), { cause: error, action: 'remove' });
   }
 }
 

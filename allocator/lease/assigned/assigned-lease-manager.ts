@@ -11,6 +11,7 @@ import { sameAttributes } from '../../registry/lease-value.ts';
 import { RegistryError, type AssigningRegistry } from '../../registry/registry.ts';
 import { decide, initialAssignedState, onPublishFailed } from './assigned-lease.ts';
 import type { AssignedLeaseState, AssignedLeaseTransition, AssignmentView } from './assigned-lease.ts';
+import { LeaseAdminError } from '../lease-admin.ts';
 import type { LeaseManagerState, OwnLease } from '../lease-events.ts';
 import type { LeaseKeeper } from '../lease-keeper.ts';
 import type { NodeIdentity } from '../node-identity.ts';
@@ -88,6 +89,13 @@ export class AssignedLeaseManager extends PeerFollower implements LeaseKeeper {
     this.endFollowing();
     this.#enter({ ...this.#state, kind: 'stopped' });
     void this.#loop.stop();
+  }
+
+  release(): Promise<void> {
+    const remedy = 'kubectl drain, then delete the Node';
+    return Promise.reject(
+      new LeaseAdminError('conflict', `Kubernetes assigns the subnet of this host: ${remedy}`),
+    );
   }
 
   publish(): void {
