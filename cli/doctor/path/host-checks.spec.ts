@@ -36,14 +36,21 @@ describe('weft doctor on a host with', () => {
   });
   after(() => rm(root, { recursive: true }));
 
-  async function find(id: string, links: readonly unknown[]): Promise<readonly Found[]> {
+  async function find(
+    id: string,
+    links: readonly unknown[],
+    routes?: readonly unknown[],
+  ): Promise<readonly Found[]> {
     const facts = new Facts({
       client: {
         request: (name: string) => Promise.resolve(name === 'status' ? STATUS : { peers: [], devices: [] }),
       } as unknown as ControlClient,
       etcd: { endpoints: [], prefix: '' },
       root: `${root}/`,
-      output: (argv) => Promise.resolve(argv.includes('address') ? JSON.stringify(links) : undefined),
+      output: (argv) => {
+        const rows = argv.includes('address') ? links : argv.includes('default') ? routes : undefined;
+        return Promise.resolve(rows && JSON.stringify(rows));
+      },
       run: () => Promise.resolve({ code: 127, stdout: '', stderr: '' }),
     });
     const found = await CHECKS.find((check) => check.id === id)!.run(facts);
@@ -74,6 +81,21 @@ describe('weft doctor on a host with', () => {
 
   it('a bridge of another network finds nothing', async () => {
     assert.deepEqual(await find('bridge-subnet', [ours, bridge('virbr0', 1500, '192.168.122.1/24')]), []);
+  });
+
+  for (const [name, device, routes] of [
+    ['the underlay interface', 'eth0', []],
+    ['the device of the default route', 'br0', [{ dst: 'default', dev: 'br0' }]],
+    ['one device of the default route', 'br0', [{ dst: 'default', nexthops: [{ dev: 'br0' }] }]],
+    ['a bridge while the default route is unknown', 'br0', undefined],
+  ] as const)
+    it(`${name} with a wide network leaves it alone`, async () => {
+      assert.deepEqual(await find('bridge-subnet', [ours, bridge(device, 1500, '10.0.0.5/8')], routes), []);
+    });
+
+  it('a wide bridge of others suggests no removal of the device', async () => {
+    const [found] = await find('bridge-subnet', [bridge('br9', 1500, '10.0.0.5/8')], []);
+    assert.match(found?.fix ?? '', /^ip address del 10\.0\.0\.5\/8 dev br9;/);
   });
 
   async function write(name: string, text: string): Promise<void> {
