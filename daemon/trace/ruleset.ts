@@ -43,12 +43,13 @@ export interface Decision {
   /** Whether the rule surely matches. */
   readonly isSure: boolean;
   readonly verdict: Verdict;
+  /** As the rule leaves it; unset if unchanged. What the rule changes, it may change without a match. */
+  readonly packet?: Packet;
 }
 
 export type Verdict =
   | { readonly kind: 'accept' | 'drop' | 'return' | 'continue' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
-  | { readonly kind: 'mark'; readonly mark: (before: number) => number }
   /** Ends the chain in a manner that is not evaluated. */
   | { readonly kind: 'unknown' };
 
