@@ -7,7 +7,8 @@ type Compare = (packet: Packet, args: readonly string[]) => Match;
 
 const PROTOCOL_NAMES: Readonly<Record<Protocol, readonly string[]>> = {
   icmp: ['icmp', '1'],
-  ipip: ['ipencap', 'ipip', '4'],
+  // Where `ipip` has a number, it is 94.
+  ipip: ['ipencap', 'ipv4', '4'],
   tcp: ['tcp', '6'],
   udp: ['udp', '17'],
   ipv6: ['ipv6', '41'],

@@ -25,8 +25,12 @@ const BUILT_IN: Readonly<Record<string, Verdict>> = {
   RETURN: { kind: 'return' },
 };
 
-/** Tables that filter, with rules of `program`. */
-export function parseIptablesSave(save: string, program: FirewallProgram): readonly Table[] {
+/** Tables that filter, with rules of `program`, which `command` changes. */
+export function parseIptablesSave(
+  save: string,
+  program: FirewallProgram,
+  command: string = program,
+): readonly Table[] {
   const family = program.startsWith('ip6') ? 'ip6' : 'ip';
   return save
     .split(/^\*/m)
@@ -35,6 +39,7 @@ export function parseIptablesSave(save: string, program: FirewallProgram): reado
     .filter(([name = '']) => name.trim() in PRIORITIES)
     .map(([name = '', ...lines]) => ({
       program,
+      command,
       family,
       name: name.trim(),
       chains: chainsOf(name.trim(), lines),

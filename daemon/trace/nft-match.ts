@@ -28,7 +28,8 @@ const number = (value: number | undefined): Field =>
 /** nft prints protocols by name, and by number without /etc/protocols. */
 const PROTOCOL_NAMES: Readonly<Record<Protocol, readonly string[]>> = {
   icmp: ['icmp', '1'],
-  ipip: ['ipencap', 'ipip', '4'],
+  // Where `ipip` has a number, it is 94.
+  ipip: ['ipencap', 'ipv4', '4'],
   tcp: ['tcp', '6'],
   udp: ['udp', '17'],
   ipv6: ['ipv6', '41'],

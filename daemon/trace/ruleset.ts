@@ -8,6 +8,8 @@ export type FirewallProgram = 'nft' | 'iptables' | 'ip6tables' | 'iptables-legac
 
 export interface Table {
   readonly program: FirewallProgram;
+  /** Name under which the program that printed the table changes it; default: `program`. */
+  readonly command?: string;
   /** nftables' family: `ip`, `ip6`, `inet`, `netdev`. */
   readonly family: string;
   readonly name: string;

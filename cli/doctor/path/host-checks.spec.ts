@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ControlClient } from '../../client/control-client.ts';
@@ -112,6 +112,24 @@ describe('weft doctor on a host with', () => {
     assert.match(found?.title ?? '', /all 5 addresses of 10\.5\.1\.0\/29/);
     assert.match(found?.fix ?? '', /^rm -f \S+\/networks\/net\/10\.5\.1\.2 .*# addresses that no container/);
   });
+
+  for (const [name, path, isHidden] of [
+    ['a namespace that cannot be read', 'proc/1/ns/net', true],
+    ['a process that ended', 'proc/1/ns', false],
+    ['a folder of namespaces that cannot be read', 'run/netns', true],
+    ['hidden processes', 'proc/77/ns/net', true],
+  ] as const)
+    it(`a full pool and ${name} removes ${isHidden ? 'nothing' : 'what no container needs'}`, async () => {
+      const file = join(root, path);
+      await mkdir(dirname(file), { recursive: true });
+      // A link to itself is an error for root, too.
+      if (isHidden) await symlink(file, file);
+      const [found] = await find('cni-pool-full', [ours]);
+      await Promise.all(
+        ['proc', 'run'].map((each) => rm(join(root, each), { recursive: true, force: true })),
+      );
+      assert.equal(found?.fix?.startsWith('rm -f '), !isHidden);
+    });
 
   it('damaged files of CNI plugins names them', async () => {
     assert.deepEqual(await find('cni-state', [ours]), []);
