@@ -136,6 +136,13 @@ describe('rules of iptables', () => {
     it(`of a tunnel, ${expected}: ${[...rules[0]!.chains.values()].flatMap((chain) => chain.rules.map((rule) => rule.text)).join('; ')}`, () =>
       assert.equal(verdict(rules, 'input', tunnel), expected));
 
+  it('take IPIP for protocol 4, and not for 94, which has its name', () => {
+    const ipip: Packet = { ...tunnel, protocol: 'ipip' };
+    assert.equal(verdict(filter('-A INPUT -p ipip -j DROP'), 'input', ipip), 'passes');
+    for (const name of ['4', 'ipencap', 'ipv4'])
+      assert.equal(verdict(filter(`-A INPUT -p ${name} -j DROP`), 'input', ipip), 'INPUT: 1');
+  });
+
   it('take every table of a hook, in the order of their priorities', () => {
     const save =
       '*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j DROP\nCOMMIT\n*mangle\n:INPUT ACCEPT [0:0]\n-A INPUT -p udp -j DROP\nCOMMIT\n';
