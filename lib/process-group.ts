@@ -51,12 +51,12 @@ export function startProcessGroup(run: GroupRun): ProcessGroup {
   });
   const closed = new Promise((resolve) => child.once('close', resolve));
   const end = async (): Promise<void> => {
-    kill(child, 'SIGTERM');
-    const timer = setTimeout(() => kill(child, 'SIGKILL'), GRACE_MS);
+    killGroup(child, 'SIGTERM');
+    const timer = setTimeout(() => killGroup(child, 'SIGKILL'), GRACE_MS);
     await exited;
     clearTimeout(timer);
     // Children may have ignored SIGTERM.
-    kill(child, 'SIGKILL');
+    killGroup(child, 'SIGKILL');
   };
   const timer = setTimeout(() => {
     isTimedOut = true;
@@ -92,8 +92,8 @@ function start({ args: [program = '', ...args], env, input }: GroupRun): ChildPr
   return child;
 }
 
-/** A program that failed to start has no process group. */
-function kill({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+/** Sends a signal to a child and its children. A program that failed to start has no process group. */
+export function killGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, signal);

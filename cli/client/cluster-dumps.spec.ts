@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PEERS } from '../fixture/peers.ts';
 import { commandFor, gatherDumps } from './cluster-dumps.ts';
 
 const PEER = PEERS.peers[0]!;
+
+/** Whether a process has ended, whether its parent has noticed or not. */
+async function hasEnded(pid: string): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '0 (x) Z');
+  return / Z/.test(stat);
+}
 
 describe('archives of all peers', () => {
   it('come from a command with the address or the name of each', () => {
@@ -28,5 +36,13 @@ describe('archives of all peers', () => {
     assert.deepEqual([...(first.text as Buffer)], [0x1f, 0x8b, 0x78]);
     assert.equal(second?.path, 'hosts/web-3.txt');
     assert.match(String(second.text), /^# test web-3[^]*no route\n$/);
+  });
+
+  it('end with every part of a pipe after a time-out', async () => {
+    const [dump] = await gatherDumps([PEER], 'sh -c "echo \\$\\$ >&2; exec sleep 30" | cat', 1000);
+    const [, reason, pid = ''] = String(dump?.text).split('\n');
+    assert.equal(reason, 'it took longer than 1 s');
+    assert.match(pid, /^\d+$/);
+    while (!(await hasEnded(pid))) await sleep(5);
   });
 });

@@ -44,6 +44,7 @@ describe('rules of iptables', () => {
       `*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:X - [0:0]\n:Y - [0:0]\n${lines.join('\n')}\nCOMMIT\n`,
       'iptables',
     );
+  const PERHAPS = '-A FORWARD -m limit --limit 3/min -j X';
   const closed = (...lines: readonly string[]): readonly Table[] =>
     parseIptablesSave(
       `*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:X - [0:0]\n${lines.join('\n')}\nCOMMIT\n`,
@@ -68,7 +69,8 @@ describe('rules of iptables', () => {
     [filter('-A FORWARD -j X', '-A X -j RETURN', '-A X -j DROP'), 'passes'],
     [filter('-A FORWARD -j X', '-A X -m comment --comment "as it is" -j DROP'), 'X: 1'],
     [filter('-A FORWARD -g X', '-A FORWARD -j DROP'), 'passes'],
-    [filter('-A FORWARD -j NONE', '-A FORWARD -j DROP'), 'FORWARD: 2'],
+    [filter('-A FORWARD -j NONE', '-A FORWARD -j DROP'), '? FORWARD 1,FORWARD 2'],
+    [filter('-A FORWARD -j X', '-A X -j X', '-A FORWARD -j DROP'), '? X 1,FORWARD 2'],
     [filter('-A FORWARD -p tcp -m multiport --dports 22,39990:39999 -j DROP'), 'FORWARD: 1'],
     [filter('-A FORWARD -p tcp -m tcp ! --dport 22 -j DROP'), 'FORWARD: 1'],
     [filter('-A FORWARD -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP'), 'FORWARD: 1'],
@@ -93,6 +95,31 @@ describe('rules of iptables', () => {
       filter('-A FORWARD -m limit --limit 3/min -j X', '-A X -j ACCEPT', '-A FORWARD -j DROP'),
       '? FORWARD 1,FORWARD 2',
     ],
+    // What a chain decides that is perhaps called.
+    [filter(PERHAPS, '-A X -m set --match-set bad src -j DROP'), '? X 1'],
+    [filter(PERHAPS, '-A X -m set --match-set good src -j ACCEPT', '-A FORWARD -j DROP'), '? X 1,FORWARD 2'],
+    [
+      filter(PERHAPS, '-A X -j MARK --set-xmark 0x1/0x1', '-A FORWARD -m mark --mark 0x0/0x1 -j DROP'),
+      '? FORWARD 2',
+    ],
+    [filter(PERHAPS.replace('-j', '-g'), '-A FORWARD -j DROP'), '? FORWARD 1,FORWARD 2'],
+    [closed(PERHAPS.replace('-j', '-g'), '-A FORWARD -j ACCEPT'), '? FORWARD 1'],
+    // Options of modules that have the names of others.
+    [filter('-A FORWARD -m connmark --mark 0x0/0x8000 -j DROP'), '? FORWARD 1'],
+    [filter('-A FORWARD -m connmark --mark 0x1 -m mark --mark 0x1 -j DROP'), 'passes'],
+    [closed('-A FORWARD -m socket -j ACCEPT'), '? FORWARD 1,FORWARD policy'],
+    [filter('-A FORWARD -j CONNMARK --save-mark', '-A FORWARD -m mark --mark 0x0 -j DROP'), 'FORWARD: 2'],
+    [filter('-A FORWARD -j CONNMARK --restore-mark', '-A FORWARD -m mark --mark 0x0 -j DROP'), '? FORWARD 2'],
+    [
+      filter(
+        '-A FORWARD -j CONNMARK --restore-mark',
+        '-A FORWARD -j MARK --set-xmark 0x1/0xffffffff',
+        '-A FORWARD -m mark --mark 0x1 -j DROP',
+      ),
+      'FORWARD: 3',
+    ],
+    [filter('-A FORWARD -j NOTRACK', '-A FORWARD -m conntrack --ctstate NEW -j DROP'), '? FORWARD 2'],
+    [filter('-A FORWARD -j CT --helper ftp', '-A FORWARD -m conntrack --ctstate NEW -j DROP'), 'FORWARD: 2'],
   ] as const)
     it(`${expected}: ${[...rules[0]!.chains.values()].flatMap((chain) => chain.rules.map((rule) => rule.text)).join('; ') || 'without rules'}`, () =>
       assert.equal(verdict(rules, 'forward', forwarded), expected));
@@ -108,6 +135,13 @@ describe('rules of iptables', () => {
   ] as const)
     it(`of a tunnel, ${expected}: ${[...rules[0]!.chains.values()].flatMap((chain) => chain.rules.map((rule) => rule.text)).join('; ')}`, () =>
       assert.equal(verdict(rules, 'input', tunnel), expected));
+
+  it('take IPIP for protocol 4, and not for 94, which has its name', () => {
+    const ipip: Packet = { ...tunnel, protocol: 'ipip' };
+    assert.equal(verdict(filter('-A INPUT -p ipip -j DROP'), 'input', ipip), 'passes');
+    for (const name of ['4', 'ipencap', 'ipv4'])
+      assert.equal(verdict(filter(`-A INPUT -p ${name} -j DROP`), 'input', ipip), 'INPUT: 1');
+  });
 
   it('take every table of a hook, in the order of their priorities', () => {
     const save =
@@ -130,6 +164,10 @@ describe('rules of nftables', () => {
   const prefix = (addr: string, len: number): unknown => ({ prefix: { addr, len } });
   const DROP = { drop: null };
   const ACCEPT = { accept: null };
+
+  const vmap = (key: unknown, ...set: readonly (readonly unknown[])[]): unknown => ({
+    vmap: { key, data: { set } },
+  });
 
   interface Given {
     readonly hook?: Hook;
@@ -280,6 +318,100 @@ describe('rules of nftables', () => {
       },
       'c: 2',
     ],
+    [
+      'a mark that is set by a rule that accepts',
+      {
+        policy: 'drop',
+        rules: [[{ mangle: { key: meta('mark'), value: 1 } }, ACCEPT]],
+      },
+      'passes',
+    ],
+    [
+      'a mark that is set before another condition',
+      {
+        rules: [
+          [{ mangle: { key: meta('mark'), value: 1 } }, match(meta('iifname'), 'eth9'), ACCEPT],
+          [match(meta('mark'), 1), DROP],
+        ],
+      },
+      'c: 2',
+    ],
+    [
+      'a bit of the mark that is set',
+      {
+        rules: [
+          [{ mangle: { key: meta('mark'), value: { '|': [meta('mark'), 4] } } }],
+          [match(meta('mark'), 4), DROP],
+        ],
+      },
+      'c: 2',
+    ],
+    [
+      'a mark that is perhaps set',
+      {
+        rules: [
+          [{ limit: { rate: 5 } }, { mangle: { key: meta('mark'), value: 1 } }],
+          [match(meta('mark'), 0), DROP],
+        ],
+      },
+      '? c 2',
+    ],
+    ['a state after notrack', { rules: [[{ notrack: null }], [match(ct('state'), 'new'), DROP]] }, '? c 2'],
+    [
+      'a map of an unknown key',
+      {
+        policy: 'drop',
+        rules: [[vmap(ct('mark'), [1, { jump: { target: 'd' } }], [2, ACCEPT])]],
+      },
+      '? c 1,c policy',
+    ],
+    ['one element of an unknown key', { rules: [[vmap(ct('mark'), [1, DROP])]] }, '? c 1'],
+    ['a map that is not listed', { rules: [[{ vmap: { key: meta('iifname'), data: '@none' } }]] }, '? c 1'],
+    [
+      'the rest of a map',
+      { rules: [[vmap(payload('ip', 'saddr'), ['*', DROP], ['10.5.9.9', ACCEPT])]] },
+      'c: 1',
+    ],
+    [
+      'not the rest of a map',
+      { rules: [[vmap(payload('ip', 'saddr'), ['*', DROP], ['10.5.1.2', ACCEPT])]] },
+      'passes',
+    ],
+    [
+      'the rest of a set',
+      { rules: [[match(payload('ip', 'saddr'), { set: ['10.5.9.9', '*'] }), DROP]] },
+      'c: 1',
+    ],
+    ['a set that is not listed', { rules: [[match(ct('state'), '@none'), DROP]] }, '? c 1'],
+    ['flags', { rules: [[match(payload('tcp', 'flags'), 'syn', 'in'), DROP]] }, 'c: 1'],
+    [
+      'one of several flags',
+      { rules: [[match(payload('tcp', 'flags'), ['syn', 'ack'], 'in'), DROP]] },
+      'c: 1',
+    ],
+    ['other flags', { rules: [[match(payload('tcp', 'flags'), ['fin', 'rst'], 'in'), DROP]] }, 'passes'],
+    ['a set of flags', { rules: [[match(payload('tcp', 'flags'), { set: ['syn', 'ack'] }), DROP]] }, 'c: 1'],
+    [
+      'flags within a mask',
+      { rules: [[match({ '&': [payload('tcp', 'flags'), ['fin', 'syn', 'rst', 'ack']] }, 'syn'), DROP]] },
+      'c: 1',
+    ],
+    [
+      'no flag of a mask',
+      { rules: [[match({ '&': [payload('tcp', 'flags'), { '|': ['fin', 'rst'] }] }, 0, '!='), DROP]] },
+      'passes',
+    ],
+    [
+      'all flags of a mask',
+      { rules: [[match({ '&': [payload('tcp', 'flags'), ['syn', 'ack']] }, ['syn', 'ack']), DROP]] },
+      'passes',
+    ],
+    [
+      'no flag beside those of a mask',
+      { rules: [[match({ '&': [payload('tcp', 'flags'), ['syn', 'ack']] }, 0), DROP]] },
+      'passes',
+    ],
+    ['a range of names', { rules: [[match(meta('l4proto'), { range: ['icmp', 'udp'] }), DROP]] }, '? c 1'],
     ['a port of another protocol', { rules: [[match(payload('udp', 'dport'), 22, '!='), DROP]] }, 'passes'],
     ['ports in order', { rules: [[match(payload('th', 'dport'), 1024, '>='), DROP]] }, 'c: 1'],
     [

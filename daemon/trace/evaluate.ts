@@ -1,7 +1,7 @@
 // What firewall rules do to one packet: the first rule or policy that drops it, in the kernel's
 // order. Pure. A rule that cannot be evaluated makes what follows uncertain: it may have accepted the
 // packet before.
-import type { Hook, Packet } from './packet.ts';
+import { perhapsChanged, type Hook, type Packet } from './packet.ts';
 import { concerns, type Chain, type Rule, type Table } from './ruleset.ts';
 
 /** A rule or a policy. */
@@ -20,6 +20,8 @@ export interface Outcome {
   readonly drop?: Place;
   /** Rules that may drop it, or may accept it before `drop` does. */
   readonly doubts: readonly Place[];
+  /** As the hook leaves it: the next one meets its mark. */
+  readonly packet: Packet;
 }
 
 interface Walk {
@@ -42,14 +44,16 @@ export function evaluate(tables: readonly Table[], hook: Hook, packet: Packet): 
   for (const { table, chain } of chainsOf(tables, hook, packet)) {
     const walk: Walk = { table, base: chain, doubts: [], isUncertain: false };
     const { end, packet: after } = walkChain(walk, chain, current, 0);
-    current = after;
+    current = walk.isUncertain ? perhapsChanged(current, after) : after;
     doubts.push(...walk.doubts);
     const isPolicy = end.kind === 'end' && chain.base?.isDropping === true;
     if (end.kind !== 'drop' && !isPolicy) continue;
     const drop = end.kind === 'drop' ? end.place : { table, chain, base: chain };
-    return walk.isUncertain ? { doubts: [...doubts, drop] } : { drop, doubts };
+    return walk.isUncertain
+      ? { doubts: [...doubts, drop], packet: current }
+      : { drop, doubts, packet: current };
   }
-  return { doubts };
+  return { doubts, packet: current };
 }
 
 function chainsOf(
@@ -74,19 +78,15 @@ function walkChain(walk: Walk, chain: Chain, start: Packet, depth: number): { en
     const decision = rule.decide(packet);
     if (decision === undefined) continue;
     const { verdict, isSure } = decision;
+    packet = decision.packet ?? packet;
     const place: Place = { table: walk.table, chain, base: walk.base, rule };
-    if (verdict.kind === 'mark') {
-      packet = { ...packet, mark: isSure ? markAfter(packet.mark, verdict.mark) : undefined };
-      continue;
-    }
     if (verdict.kind === 'jump' || verdict.kind === 'goto') {
-      const called = walk.table.chains.get(verdict.chain);
-      if (called === undefined || depth >= MAX_DEPTH) continue;
-      const inner = walkChain(isSure ? walk : { ...walk, doubts: [] }, called, packet, depth + 1);
-      if (!isSure) {
-        doubt(walk, place, inner.end.kind);
+      const called = depth < MAX_DEPTH ? walk.table.chains.get(verdict.chain) : undefined;
+      if (called === undefined || !isSure) {
+        packet = perhapsCall({ walk, place, isGoto: verdict.kind === 'goto', called, packet, depth });
         continue;
       }
+      const inner = walkChain(walk, called, packet, depth + 1);
       packet = inner.packet;
       if (inner.end.kind !== 'end') return inner;
       if (verdict.kind === 'goto') return { end: { kind: 'end' }, packet };
@@ -94,6 +94,7 @@ function walkChain(walk: Walk, chain: Chain, start: Packet, depth: number): { en
     }
     if (!isSure || verdict.kind === 'unknown') {
       doubt(walk, place, verdict.kind);
+      if (verdict.kind === 'unknown') packet = { ...packet, mark: undefined };
       continue;
     }
     if (verdict.kind === 'drop') return { end: { kind: 'drop', place }, packet };
@@ -103,9 +104,30 @@ function walkChain(walk: Walk, chain: Chain, start: Packet, depth: number): { en
   return { end: { kind: 'end' }, packet };
 }
 
-function markAfter(before: number | undefined, change: (before: number) => number): number | undefined {
-  const after = before === undefined ? Number.NaN : change(before);
-  return Number.isNaN(after) ? undefined : after;
+interface Call {
+  readonly walk: Walk;
+  readonly place: Place;
+  readonly isGoto: boolean;
+  /** Unset: nothing is known of what the rule calls. */
+  readonly called: Chain | undefined;
+  readonly packet: Packet;
+  readonly depth: number;
+}
+
+/** Calls a chain that the kernel perhaps calls: whatever it decides is in doubt. */
+function perhapsCall({ walk, place, isGoto, called, packet, depth }: Call): Packet {
+  if (called === undefined) {
+    doubt(walk, place, 'unknown');
+    return { ...packet, mark: undefined };
+  }
+  const copy: Walk = { ...walk, doubts: [] };
+  const inner = walkChain(copy, called, packet, depth + 1);
+  walk.doubts.push(...copy.doubts);
+  walk.isUncertain ||= copy.isUncertain;
+  // The rules behind a goto follow only without a match.
+  doubt(walk, place, isGoto && inner.end.kind === 'end' ? 'return' : inner.end.kind);
+  if (isGoto) walk.isUncertain = true;
+  return perhapsChanged(packet, inner.packet);
 }
 
 /** Notes a rule that matches perhaps. */

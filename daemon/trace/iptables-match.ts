@@ -7,7 +7,8 @@ type Compare = (packet: Packet, args: readonly string[]) => Match;
 
 const PROTOCOL_NAMES: Readonly<Record<Protocol, readonly string[]>> = {
   icmp: ['icmp', '1'],
-  ipip: ['ipencap', 'ipip', '4'],
+  // Where `ipip` has a number, it is 94.
+  ipip: ['ipencap', 'ipv4', '4'],
   tcp: ['tcp', '6'],
   udp: ['udp', '17'],
   ipv6: ['ipv6', '41'],
@@ -32,7 +33,12 @@ const ports =
   };
 
 const STATES: Readonly<Record<Packet['state'], string>> = { new: 'NEW', established: 'ESTABLISHED' };
-const state: Compare = (packet, [list = '']) => toMatch(list.split(',').includes(STATES[packet.state]));
+/** Of connection tracking: undecided for packets that it perhaps leaves out. */
+const tracked =
+  (compare: Compare): Compare =>
+  (packet, args) =>
+    packet.isUntracked === true ? 'unknown' : compare(packet, args);
+const state = tracked((packet, [list = '']) => toMatch(list.split(',').includes(STATES[packet.state])));
 
 const icmpType: Compare = ({ protocol, state: of }, [type = '']) => {
   if (protocol !== 'icmp' && protocol !== 'icmpv6') return 'no';
@@ -61,6 +67,13 @@ const range = (address: string, text = ''): Match => {
   return isBetween(address as Packet['source'], first, last);
 };
 
+/** Modules that match by their options alone. Others, as `socket`, may match without any. */
+const MODULES = new Set(
+  'tcp udp icmp icmp6 icmpv6 comment conntrack state multiport mark addrtype iprange pkttype physdev'.split(
+    ' ',
+  ),
+);
+
 const COMPARE: Readonly<Record<string, Compare>> = {
   '-s': (packet, [network = '']) => inRange(packet.source, network),
   '-d': (packet, [network = '']) => inRange(packet.target, network),
@@ -68,7 +81,7 @@ const COMPARE: Readonly<Record<string, Compare>> = {
   '-o': (packet, [name = '']) => hasName(packet.oif, name, '+'),
   '-p': ({ protocol }, [name = '']) => toMatch(name === 'all' || PROTOCOL_NAMES[protocol].includes(name)),
   '-f': () => 'no',
-  '-m': () => 'yes',
+  '-m': (_packet, [module = '']) => (MODULES.has(module) ? 'yes' : 'unknown'),
   '--comment': () => 'yes',
   '--sport': ports('sourcePort'),
   '--dport': ports('targetPort'),
@@ -77,8 +90,9 @@ const COMPARE: Readonly<Record<string, Compare>> = {
   '--ports': ports('sourcePort', 'targetPort'),
   '--state': state,
   '--ctstate': state,
-  '--ctdir': (packet, [direction = '']) =>
+  '--ctdir': tracked((packet, [direction = '']) =>
     toMatch(direction === (packet.state === 'new' ? 'ORIGINAL' : 'REPLY')),
+  ),
   // No address is translated between containers.
   '--ctstatus': (_packet, [list = '']) =>
     /^(?:DNAT|SNAT|DNAT,SNAT|SNAT,DNAT)$/.test(list) ? 'no' : 'unknown',
@@ -117,16 +131,25 @@ function matchCondition(packet: Packet, { option, args, isNegated }: Condition):
   return isNegated ? negate(compare(packet, args)) : compare(packet, args);
 }
 
-/** `! -i lo -p tcp` as conditions; `!` also follows its option in old versions. */
+/**
+ * `! -i lo -p tcp` as conditions; `!` also follows its option in old versions. Options of a module that
+ * is not known, as `--mark` of connmark, are not those of another one.
+ */
 function conditionsOf(args: readonly string[]): readonly Condition[] {
   const conditions: { option: string; args: string[]; isNegated: boolean }[] = [];
   let isNegated = false;
+  let isOfUnknown = false;
   for (const arg of args) {
     if (arg === '!') isNegated = true;
     else if (/^--?[a-z]/.test(arg)) {
-      conditions.push({ option: arg, args: [], isNegated });
+      const option = isOfUnknown && arg.startsWith('--') ? `${arg} of another module` : arg;
+      conditions.push({ option, args: [], isNegated });
       isNegated = false;
-    } else conditions.at(-1)?.args.push(arg);
+    } else {
+      const last = conditions.at(-1);
+      last?.args.push(arg);
+      if (last?.option === '-m') isOfUnknown = !MODULES.has(arg);
+    }
   }
   return conditions;
 }

@@ -1,6 +1,6 @@
 // The output of `iptables-save`, of nftables' or the legacy variant, as tables of the evaluator. Pure.
 import { matchOptions, splitArguments } from './iptables-match.ts';
-import type { Hook } from './packet.ts';
+import { perhapsChanged, type Hook, type Packet } from './packet.ts';
 import type { BaseChain, Chain, FirewallProgram, Rule, Table, Verdict } from './ruleset.ts';
 
 /** The kernel's priorities of tables (NF_IP_PRI_*). `nat` sees first packets alone. */
@@ -14,7 +14,7 @@ const HOOKS: Readonly<Record<string, Hook>> = {
 };
 /** Targets after which the next rule follows. */
 const PASSING = new Set(
-  'LOG NFLOG ULOG CONNMARK SECMARK CONNSECMARK TCPMSS TCPOPTSTRIP CLASSIFY DSCP TOS TTL HL SET CHECKSUM CT NOTRACK TRACE AUDIT LED RATEEST TEE IDLETIMER HMARK ECN'.split(
+  'LOG NFLOG ULOG SECMARK CONNSECMARK TCPMSS TCPOPTSTRIP CLASSIFY DSCP TOS TTL HL SET CHECKSUM TRACE AUDIT LED RATEEST TEE IDLETIMER ECN'.split(
     ' ',
   ),
 );
@@ -25,8 +25,12 @@ const BUILT_IN: Readonly<Record<string, Verdict>> = {
   RETURN: { kind: 'return' },
 };
 
-/** Tables that filter, with rules of `program`. */
-export function parseIptablesSave(save: string, program: FirewallProgram): readonly Table[] {
+/** Tables that filter, with rules of `program`, which `command` changes. */
+export function parseIptablesSave(
+  save: string,
+  program: FirewallProgram,
+  command: string = program,
+): readonly Table[] {
   const family = program.startsWith('ip6') ? 'ip6' : 'ip';
   return save
     .split(/^\*/m)
@@ -35,6 +39,7 @@ export function parseIptablesSave(save: string, program: FirewallProgram): reado
     .filter(([name = '']) => name.trim() in PRIORITIES)
     .map(([name = '', ...lines]) => ({
       program,
+      command,
       family,
       name: name.trim(),
       chains: chainsOf(name.trim(), lines),
@@ -71,25 +76,32 @@ function toRule(line: string, handle: number): Rule {
   const [, , ...args] = splitArguments(line);
   const at = args.findIndex((arg) => arg === '-j' || arg === '-g' || arg === '--jump' || arg === '--goto');
   const conditions = at < 0 ? args : args.slice(0, at);
-  const verdict = at < 0 ? undefined : verdictOf(args[at] ?? '', args[at + 1] ?? '', args.slice(at + 2));
+  const [option = '', target = '', ...options] = at < 0 ? [] : args.slice(at);
+  const change = changeOf(target, options);
+  const verdict = change === undefined ? verdictOf(option, target) : CONTINUE;
   return {
     text: line,
     handle,
     decide: (packet) => {
       if (verdict === undefined) return undefined;
       const match = matchOptions(packet, conditions);
-      return match === 'no' ? undefined : { isSure: match === 'yes', verdict };
+      if (match === 'no') return undefined;
+      const isSure = match === 'yes';
+      if (change === undefined) return { isSure, verdict };
+      const changed = change(packet);
+      return { isSure, verdict, packet: isSure ? changed : perhapsChanged(packet, changed) };
     },
   };
 }
 
-function verdictOf(option: string, target: string, options: readonly string[]): Verdict | undefined {
+const CONTINUE: Verdict = { kind: 'continue' };
+
+function verdictOf(option: string, target: string): Verdict | undefined {
+  if (target === '' || PASSING.has(target)) return undefined;
   if (option.startsWith('-g') || option === '--goto') return { kind: 'goto', chain: target };
-  if (target === 'MARK') return markOf(options);
-  if (PASSING.has(target)) return undefined;
   if (target in BUILT_IN) return BUILT_IN[target];
-  // Targets of modules are in capitals as well as many chains; the evaluator passes over a chain that
-  // does not exist.
+  // Targets of modules are in capitals as well as many chains; what a chain that does not exist decides
+  // is unknown to the evaluator.
   return UNKNOWN_TARGETS.has(target) ? { kind: 'unknown' } : { kind: 'jump', chain: target };
 }
 
@@ -97,16 +109,42 @@ const UNKNOWN_TARGETS = new Set(
   'QUEUE NFQUEUE TPROXY SYNPROXY NETMAP DNAT SNAT MASQUERADE REDIRECT CLUSTERIP'.split(' '),
 );
 
+/** What a target changes before the next rule follows. */
+function changeOf(target: string, options: readonly string[]): ((packet: Packet) => Packet) | undefined {
+  if (target === 'MARK') {
+    const change = markOf(options);
+    return (packet) => ({ ...packet, mark: markAfter(packet.mark, change) });
+  }
+  const isMark = target === 'HMARK' || (target === 'CONNMARK' && options.includes('--restore-mark'));
+  if (isMark) return (packet) => ({ ...packet, mark: undefined });
+  const isNotrack = target === 'NOTRACK' || (target === 'CT' && options.includes('--notrack'));
+  if (isNotrack) return (packet) => ({ ...packet, isUntracked: true });
+  return target === 'CONNMARK' || target === 'CT' ? (packet) => packet : undefined;
+}
+
+/** A change of single bits that has one result for no and for all bits has it for any. */
+function markAfter(before: number | undefined, change: (before: number) => number): number | undefined {
+  const [low, high] = before === undefined ? [0, 0xffff_ffff] : [before, before];
+  const after = change(low);
+  return after === change(high) ? after : undefined;
+}
+
 /** `--set-xmark VALUE/MASK`: the bits of the mask are cleared, then those of the value are flipped. */
-function markOf([option = '', argument = '']: readonly string[]): Verdict {
+function markOf([option = '', argument = '']: readonly string[]): (before: number) => number {
   const [value = 0, mask = 0xffff_ffff] = argument.split('/').map(Number);
-  const to = (change: (before: number) => number): Verdict => ({
-    kind: 'mark',
-    mark: (before) => change(before) >>> 0,
-  });
-  if (option === '--set-mark') return to((before) => (before & ~mask) | value);
-  if (option === '--set-xmark') return to((before) => (before & ~mask) ^ value);
-  if (option === '--or-mark') return to((before) => before | value);
-  if (option === '--and-mark') return to((before) => before & value);
-  return option === '--xor-mark' ? to((before) => before ^ value) : to(() => Number.NaN);
+  if (Number.isNaN(value + mask)) return () => Number.NaN;
+  switch (option) {
+    case '--set-mark':
+      return (before) => ((before & ~mask) | value) >>> 0;
+    case '--set-xmark':
+      return (before) => ((before & ~mask) ^ value) >>> 0;
+    case '--or-mark':
+      return (before) => (before | value) >>> 0;
+    case '--and-mark':
+      return (before) => (before & value) >>> 0;
+    case '--xor-mark':
+      return (before) => (before ^ value) >>> 0;
+    default:
+      return () => Number.NaN;
+  }
 }

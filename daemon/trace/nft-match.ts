@@ -28,7 +28,8 @@ const number = (value: number | undefined): Field =>
 /** nft prints protocols by name, and by number without /etc/protocols. */
 const PROTOCOL_NAMES: Readonly<Record<Protocol, readonly string[]>> = {
   icmp: ['icmp', '1'],
-  ipip: ['ipencap', 'ipip', '4'],
+  // Where `ipip` has a number, it is 94.
+  ipip: ['ipencap', 'ipv4', '4'],
   tcp: ['tcp', '6'],
   udp: ['udp', '17'],
   ipv6: ['ipv6', '41'],
@@ -53,9 +54,16 @@ export function matchExpression(
   const field = fieldOf(packet, left);
   if (field.kind === 'absent') return 'no';
   if (field.kind === 'unknown') return 'unknown';
-  if (op === '==' || op === 'in' || op === '') return compare(field, right, sets);
-  if (op === '!=') return negate(compare(field, right, sets));
+  if (op === 'in' && field.kind === 'number' && elementsOf(right, sets) === undefined)
+    return haveCommonBits(field.value, numberOf(packet, right));
+  if (op === '==' || op === 'in' || op === '') return compare(packet, field, right, sets);
+  if (op === '!=') return negate(compare(packet, field, right, sets));
   return field.kind === 'number' && typeof right === 'number' ? inOrder(op, field.value, right) : 'unknown';
+}
+
+/** `tcp flags syn,ack`: one of those bits is set. */
+function haveCommonBits(value: number, bits: number | undefined): Match {
+  return bits === undefined ? 'unknown' : toMatch((value & bits) !== 0);
 }
 
 /** Whether a packet has the value `element` for a key: of a verdict map. */
@@ -63,10 +71,9 @@ export function matchElement(packet: Packet, key: Json, element: Json, sets: Nam
   return matchExpression(packet, { op: '==', left: key, right: element }, sets);
 }
 
-/** The elements that a set expression lists or names; `undefined` if it is none. */
+/** The elements that a set expression lists or names; `undefined` if it is none, or names none. */
 export function elementsOf(expression: Json, sets: NamedSets): readonly Json[] | undefined {
-  if (typeof expression === 'string' && expression.startsWith('@'))
-    return sets.get(expression.slice(1)) ?? [];
+  if (typeof expression === 'string' && expression.startsWith('@')) return sets.get(expression.slice(1));
   const listed = part(expression, 'set');
   return Array.isArray(listed) ? listed : undefined;
 }
@@ -75,6 +82,7 @@ function matchConcat(packet: Packet, keys: readonly Json[], op: string, right: J
   const elements = elementsOf(right, sets) ?? [right];
   const match = some(
     elements.map((element) => {
+      if (valueOf(element) === '*') return 'yes';
       const values = part(valueOf(element), 'concat');
       if (!Array.isArray(values)) return 'unknown';
       return every(keys.map((key, index) => matchElement(packet, key, values[index] ?? null, sets)));
@@ -92,9 +100,7 @@ function fieldOf(packet: Packet, left: Json): Field {
   if (ct !== undefined) return ctField(packet, ct);
   const fib = part(left, 'fib');
   if (fib !== undefined) return fibField(packet, fib);
-  const masked = part(left, '&');
-  if (Array.isArray(masked)) return maskedField(packet, masked);
-  return UNKNOWN;
+  return bitsField(packet, left);
 }
 
 function payloadField(packet: Packet, protocol: string, field: string): Field {
@@ -103,6 +109,7 @@ function payloadField(packet: Packet, protocol: string, field: string): Field {
   const isOf = protocol === 'th' ? hasPorts : protocol === packet.protocol;
   if (['tcp', 'udp', 'th'].includes(protocol)) {
     if (!isOf) return ABSENT;
+    if (field === 'flags' && protocol === 'tcp') return number(FLAGS[packet.state === 'new' ? 'syn' : 'ack']);
     if (field === 'dport') return number(packet.targetPort);
     return field === 'sport' ? number(packet.sourcePort) : UNKNOWN;
   }
@@ -130,8 +137,9 @@ function metaField(packet: Packet, key: string): Field {
   return key === 'mark' ? number(packet.mark) : UNKNOWN;
 }
 
-function ctField({ state }: Packet, ct: Json): Field {
+function ctField({ state, isUntracked = false }: Packet, ct: Json): Field {
   const key = text(ct, 'key');
+  if (isUntracked) return UNKNOWN;
   if (key === 'state') return names(state);
   if (key === 'direction') return names(state === 'new' ? 'original' : 'reply');
   // No address is translated between containers.
@@ -148,27 +156,71 @@ function fibField({ isToHost }: Packet, fib: Json): Field {
   return isOf('saddr') ? names('unicast') : UNKNOWN;
 }
 
-/** `meta mark & 0xff`, `tcp flags & (syn | ack)`, `ip saddr & 255.255.0.0`. */
-function maskedField(packet: Packet, [left = null, mask]: readonly Json[]): Field {
-  const inner = fieldOf(packet, left);
-  if (inner.kind === 'number' && typeof mask === 'number') return number((inner.value & mask) >>> 0);
-  const payload = part(left, 'payload') ?? null;
-  if (text(payload, 'protocol') !== 'tcp' || text(payload, 'field') !== 'flags') return UNKNOWN;
-  if (packet.protocol !== 'tcp') return ABSENT;
-  return names(packet.state === 'new' ? 'syn' : 'ack');
+const FLAGS: Readonly<Record<string, number>> = {
+  fin: 1,
+  syn: 2,
+  rst: 4,
+  psh: 8,
+  ack: 16,
+  urg: 32,
+  ecn: 64,
+  cwr: 128,
+};
+const OPERATORS: Readonly<Record<string, (a: number, b: number) => number>> = {
+  '&': (a, b) => (a & b) >>> 0,
+  '|': (a, b) => (a | b) >>> 0,
+  '^': (a, b) => (a ^ b) >>> 0,
+};
+
+/** `meta mark & 0xff`, `tcp flags & (syn | ack)`. */
+function bitsField(packet: Packet, left: Json): Field {
+  for (const [name, apply] of Object.entries(OPERATORS)) {
+    const operands = part(left, name);
+    if (Array.isArray(operands)) return combine(packet, operands, apply);
+  }
+  return UNKNOWN;
 }
 
-function compare(field: Field, right: Json, sets: NamedSets): Match {
-  const elements = elementsOf(right, sets) ?? (Array.isArray(right) ? (right as readonly Json[]) : [right]);
-  return some(elements.map((element) => compareOne(field, valueOf(element))));
+function combine(packet: Packet, operands: readonly Json[], apply: (a: number, b: number) => number): Field {
+  const fields = operands.map((operand) => operandField(packet, operand));
+  if (fields.some(({ kind }) => kind === 'absent')) return ABSENT;
+  const values = fields.flatMap((field) => (field.kind === 'number' ? [field.value] : []));
+  return values.length === fields.length && values.length > 0 ? number(values.reduce(apply)) : UNKNOWN;
 }
 
-function compareOne(field: Field, value: Json): Match {
+/** A number, a flag of TCP, flags of which each is set, or a field. */
+function operandField(packet: Packet, operand: Json): Field {
+  if (typeof operand === 'number') return number(operand);
+  if (typeof operand === 'string') return number(FLAGS[operand]);
+  if (Array.isArray(operand)) return combine(packet, operand as readonly Json[], OPERATORS['|']!);
+  return fieldOf(packet, operand);
+}
+
+/** Value of an expression; `undefined` if it is not known. */
+export function numberOf(packet: Packet, expression: Json): number | undefined {
+  const field = operandField(packet, expression);
+  return field.kind === 'number' ? field.value : undefined;
+}
+
+/** An array lists alternatives of names, and the bits of one number. */
+function compare(packet: Packet, field: Field, right: Json, sets: NamedSets): Match {
+  const listed = elementsOf(right, sets);
+  // The element for the rest.
+  if (listed?.some((element) => valueOf(element) === '*') === true) return 'yes';
+  const isList = Array.isArray(right) && field.kind !== 'number';
+  const elements = listed ?? (isList ? (right as readonly Json[]) : [right]);
+  return some(elements.map((element) => compareOne(packet, field, valueOf(element))));
+}
+
+function compareOne(packet: Packet, field: Field, value: Json): Match {
+  // A set that is not listed.
+  if (typeof value === 'string' && value.startsWith('@')) return 'unknown';
   if (field.kind === 'address') return compareAddress(field.value, value);
   if (field.kind === 'device')
     return typeof value === 'string' ? hasName(field.value, value, '*') : 'unknown';
-  if (field.kind === 'names') return toMatch(field.values.includes(plain(value)));
-  return field.kind === 'number' ? compareNumber(field.value, value) : 'unknown';
+  if (field.kind === 'names')
+    return plain(value) === '' ? 'unknown' : toMatch(field.values.includes(plain(value)));
+  return field.kind === 'number' ? compareNumber(packet, field.value, value) : 'unknown';
 }
 
 function compareAddress(address: Packet['source'], value: Json): Match {
@@ -179,11 +231,11 @@ function compareAddress(address: Packet['source'], value: Json): Match {
   return Array.isArray(range) ? isBetween(address, plain(range[0]), plain(range[1])) : 'unknown';
 }
 
-function compareNumber(found: number, value: Json): Match {
-  if (typeof value === 'number') return toMatch(found === value);
+function compareNumber(packet: Packet, found: number, value: Json): Match {
   const range = part(value, 'range');
-  if (!Array.isArray(range)) return 'unknown';
-  return toMatch(Number(range[0]) <= found && found <= Number(range[1]));
+  if (Array.isArray(range)) return toMatch(Number(range[0]) <= found && found <= Number(range[1]));
+  const wanted = numberOf(packet, value);
+  return wanted === undefined ? 'unknown' : toMatch(found === wanted);
 }
 
 function inOrder(op: string, left: number, right: number): Match {
@@ -194,7 +246,7 @@ function inOrder(op: string, left: number, right: number): Match {
 }
 
 /** An element of a set, without its time-out and counter. */
-function valueOf(element: Json): Json {
+export function valueOf(element: Json): Json {
   const elem = part(element, 'elem');
   return elem === undefined ? element : (part(elem, 'val') ?? null);
 }

@@ -4,14 +4,16 @@ import {
   elementsOf,
   matchElement,
   matchExpression,
+  numberOf,
   part,
   text,
+  valueOf,
   type Json,
   type MatchExpression,
   type NamedSets,
 } from './nft-match.ts';
 import { every, type Match } from './match.ts';
-import type { Hook, Packet } from './packet.ts';
+import { perhapsChanged, type Hook, type Packet } from './packet.ts';
 import type { BaseChain, Chain, Decision, Rule, Table, Verdict } from './ruleset.ts';
 
 const FAMILIES = new Set(['ip', 'ip6', 'inet', 'netdev']);
@@ -19,7 +21,6 @@ const FAMILIES = new Set(['ip', 'ip6', 'inet', 'netdev']);
 const HARMLESS = new Set([
   'counter',
   'log',
-  'notrack',
   'set',
   'map',
   'flow',
@@ -96,29 +97,37 @@ function toRule(rule: Json, sets: NamedSets, known?: string): Rule {
   };
 }
 
-function decide(packet: Packet, statements: readonly Json[], sets: NamedSets): Decision | undefined {
-  const matches: Match[] = [];
+function decide(start: Packet, statements: readonly Json[], sets: NamedSets): Decision | undefined {
+  let packet = start;
+  let match: Match = 'yes';
   for (const statement of statements) {
     const [kind = ''] = Object.keys(statement as object);
     const body = part(statement, kind) ?? null;
-    if (kind === 'match') matches.push(matchExpression(packet, body as unknown as MatchExpression, sets));
-    else if (kind === 'vmap') return decideByMap(packet, body, sets, every(matches));
-    else if (!HARMLESS.has(kind)) {
-      const verdict = verdictOf(kind, body);
-      if (verdict === 'condition') matches.push('unknown');
-      else if (verdict !== undefined) return toDecision(every(matches), verdict);
-    }
-    if (every(matches) === 'no') return undefined;
+    const isSure: boolean = match === 'yes';
+    const changed = changeOf(packet, kind, body);
+    if (changed !== undefined) packet = isSure ? changed : perhapsChanged(packet, changed);
+    else if (kind === 'match')
+      match = every([match, matchExpression(packet, body as unknown as MatchExpression, sets)]);
+    else if (isCondition(kind, body)) match = 'unknown';
+    else if (kind === 'vmap') return decideByMap({ packet, sets, isSure }, body) ?? passing(start, packet);
+    else if (!HARMLESS.has(kind)) return { isSure, verdict: verdictOf(kind, body), packet };
+    if (match === 'no') break;
   }
-  return undefined;
+  return passing(start, packet);
 }
 
-function toDecision(match: Match, verdict: Verdict): Decision | undefined {
-  return match === 'no' ? undefined : { isSure: match === 'yes', verdict };
+/** A rule without a verdict, or without a match, that changes the packet perhaps. */
+function passing(before: Packet, packet: Packet): Decision | undefined {
+  return packet === before ? undefined : { isSure: true, verdict: { kind: 'continue' }, packet };
 }
 
-/** A statement's verdict, or `condition`: it matches perhaps. */
-function verdictOf(kind: string, body: Json): Verdict | 'condition' | undefined {
+/** Statements that let a packet pass to the next one perhaps. */
+const CONDITIONS = new Set(['limit', 'quota', 'ct count', 'meter']);
+
+const isCondition = (kind: string, body: Json): boolean =>
+  CONDITIONS.has(kind) || (kind === 'xt' && text(body, 'type') === 'match');
+
+function verdictOf(kind: string, body: Json): Verdict {
   switch (kind) {
     case 'accept':
     case 'drop':
@@ -130,40 +139,53 @@ function verdictOf(kind: string, body: Json): Verdict | 'condition' | undefined 
     case 'jump':
     case 'goto':
       return { kind, chain: text(body, 'target') };
-    case 'mangle':
-      return markOf(body);
-    case 'limit':
-    case 'quota':
-    case 'ct count':
-    case 'meter':
-      return 'condition';
-    case 'xt':
-      return text(body, 'type') === 'match' ? 'condition' : { kind: 'unknown' };
     default:
       return { kind: 'unknown' };
   }
 }
 
-/** `meta mark set 1`; other fields that a rule changes decide nothing. */
-function markOf(body: Json): Verdict | undefined {
-  if (text(part(part(body, 'key'), 'meta'), 'key') !== 'mark') return undefined;
-  const value = part(body, 'value');
-  return typeof value === 'number'
-    ? { kind: 'mark', mark: () => value }
-    : { kind: 'mark', mark: () => Number.NaN };
+/**
+ * `meta mark set 1`, `notrack`; other fields that a rule changes decide nothing. `undefined` for other
+ * statements.
+ */
+function changeOf(packet: Packet, kind: string, body: Json): Packet | undefined {
+  if (kind === 'notrack') return { ...packet, isUntracked: true };
+  if (kind !== 'mangle') return undefined;
+  if (text(part(part(body, 'key'), 'meta'), 'key') !== 'mark') return packet;
+  return { ...packet, mark: numberOf(packet, part(body, 'value') ?? null) };
 }
 
-function decideByMap(packet: Packet, body: Json, sets: NamedSets, before: Match): Decision | undefined {
-  if (before === 'no') return undefined;
+interface Reached {
+  readonly packet: Packet;
+  readonly sets: NamedSets;
+  readonly isSure: boolean;
+}
+
+/** The verdict of the element that has the packet's key: one at most has it, and `*` is for the rest. */
+function decideByMap({ packet, sets, isSure }: Reached, body: Json): Decision | undefined {
   const key = part(body, 'key') ?? null;
-  for (const pair of elementsOf(part(body, 'data') ?? null, sets) ?? []) {
+  const undecided: Decision = {
+    isSure: false,
+    verdict: { kind: 'unknown' },
+    packet: { ...packet, mark: undefined },
+  };
+  const pairs = elementsOf(part(body, 'data') ?? null, sets);
+  if (pairs === undefined) return undecided;
+  const elements = pairs.map((pair) => {
     const [element = null, verdict = null] = pair as readonly Json[];
-    const match = every([before, matchElement(packet, key, element, sets)]);
-    const [kind = ''] = Object.keys(verdict ?? {});
-    const decided = verdictOf(kind, part(verdict, kind) ?? null);
-    if (match !== 'no' && decided !== undefined && decided !== 'condition') return toDecision(match, decided);
-  }
-  return undefined;
+    const isRest = valueOf(element) === '*';
+    return { verdict, isRest, match: isRest ? 'yes' : matchElement(packet, key, element, sets) };
+  });
+  const [rest, listed] = [elements.filter(({ isRest }) => isRest), elements.filter(({ isRest }) => !isRest)];
+  const certain = listed.filter(({ match }) => match === 'yes');
+  const possible =
+    certain.length > 0 ? certain : [...listed.filter(({ match }) => match === 'unknown'), ...rest];
+  const [one] = possible;
+  if (one === undefined) return undefined;
+  if (possible.length > 1) return undecided;
+  const [kind = ''] = Object.keys(one.verdict ?? {});
+  const verdict = verdictOf(kind, part(one.verdict, kind) ?? null);
+  return { isSure: isSure && one.match === 'yes', verdict, packet };
 }
 
 /** Texts of rules by family, table and handle. */

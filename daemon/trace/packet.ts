@@ -23,6 +23,18 @@ export interface Packet {
   readonly isToHost: boolean;
   /** Firewall mark; unset if it cannot be known. */
   readonly mark?: number | undefined;
+  /** Connection tracking perhaps leaves it out by a rule: every comparison of its state is undecided. */
+  readonly isUntracked?: boolean;
+}
+
+/** A packet that a rule perhaps changed from `before` to `after`. */
+export function perhapsChanged(before: Packet, after: Packet): Packet {
+  const isUntracked = before.isUntracked === true || after.isUntracked === true;
+  return {
+    ...before,
+    mark: before.mark === after.mark ? before.mark : undefined,
+    ...(isUntracked && { isUntracked }),
+  };
 }
 
 /** One line, for example `tcp 10.5.1.2 > 10.5.2.2:9`. */

@@ -76,6 +76,47 @@ describe('the cause of a route', () => {
       [{ dst: 'default', dev: 'wg0', table: '100' }],
       '32766: from all lookup main | 10.5.2.0/24 via 10.5.2.0 dev flannel.1',
     ],
+    ...[
+      { ipproto: 'tcp' },
+      { sport: 22 },
+      { dport: 80 },
+      { sport_start: 1, sport_end: 9 },
+      { tos: '0x10' },
+      { uid_start: 0, uid_end: 5 },
+      { l3mdev: null },
+    ].map(
+      (selector) =>
+        [
+          `no rule of packets by ${Object.keys(selector).join()}`,
+          [{ priority: 9, ...selector, action: 'blackhole' }],
+          [],
+          '32766: from all lookup main | 10.5.2.0/24 via 10.5.2.0 dev flannel.1',
+        ] as const,
+    ),
+    [
+      'behind the rules that another one passes over',
+      [
+        { priority: 9, goto: 11 },
+        { priority: 10, action: 'blackhole' },
+      ],
+      [],
+      '32766: from all lookup main | 10.5.2.0/24 via 10.5.2.0 dev flannel.1',
+    ],
+    [
+      'not behind a rule that goes nowhere',
+      [
+        { priority: 9, goto: 11, unresolved: null },
+        { priority: 10, action: 'blackhole' },
+      ],
+      [],
+      '10: from all blackhole | ',
+    ],
+    [
+      'no rule that does nothing',
+      [{ priority: 9, nop: null }],
+      [{ dst: '10.5.2.0/25', dev: 'eth1', table: 'main' }],
+      '32766: from all lookup main | 10.5.2.0/25 dev eth1',
+    ],
   ] as const satisfies readonly (readonly [string, readonly RuleRow[], readonly RouteRow[], string])[])
     it(`is ${name}`, () => {
       const cause = causeOf([...USUAL, ...rules], [...MAIN, ...routes], packet);

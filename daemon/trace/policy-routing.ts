@@ -25,7 +25,20 @@ export interface RuleRow {
   readonly action?: string;
   readonly not?: null;
   readonly suppress_prefixlen?: number;
+  /** Priority of the rule that follows a match. */
+  readonly goto?: number;
+  /** The rule does nothing. */
+  readonly nop?: null;
+  /** Priority of a rule that does not exist. */
+  readonly unresolved?: null;
 }
+
+/** Fields of {@link RuleRow}, and what changes no match. A rule with others may be of other packets. */
+const KNOWN_FIELDS = new Set(
+  'priority src srclen dst dstlen iif oif fwmark fwmask table action not suppress_prefixlen goto nop unresolved protocol'.split(
+    ' ',
+  ),
+);
 
 /** A row of `ip -j -d route show table all`. */
 export interface RouteRow {
@@ -62,8 +75,13 @@ export function causeOf(
   routes: readonly RouteRow[],
   packet: RoutedPacket,
 ): RouteCause | undefined {
+  let next = 0;
   for (const rule of rules.toSorted((a, b) => a.priority - b.priority)) {
-    if (!matches(rule, packet)) continue;
+    if (rule.priority < next || !matches(rule, packet)) continue;
+    if (isPassing(rule)) {
+      next = rule.goto ?? next;
+      continue;
+    }
     if (DROPPING.has(rule.action ?? '')) return { rule };
     const route = bestRoute(routes, rule.table ?? 'main', packet.to);
     const isSuppressed = route !== undefined && lengthOf(route, packet.to) <= (rule.suppress_prefixlen ?? -1);
@@ -72,7 +90,14 @@ export function causeOf(
   return undefined;
 }
 
+/** Rules that have no route themselves; one that goes nowhere does nothing (fib_rules_lookup). */
+function isPassing({ action, goto, nop }: RuleRow): boolean {
+  return goto !== undefined || nop !== undefined || action === 'goto' || action === 'nop';
+}
+
 function matches(rule: RuleRow, { from, to, iif }: RoutedPacket): boolean {
+  const isKnown = Object.keys(rule).every((field) => KNOWN_FIELDS.has(field));
+  if (!isKnown || rule.unresolved !== undefined) return false;
   const isMatch =
     isWithin(from, rule.src, rule.srclen) &&
     isWithin(to, rule.dst, rule.dstlen) &&

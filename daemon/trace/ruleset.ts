@@ -8,6 +8,8 @@ export type FirewallProgram = 'nft' | 'iptables' | 'ip6tables' | 'iptables-legac
 
 export interface Table {
   readonly program: FirewallProgram;
+  /** Name under which the program that printed the table changes it; default: `program`. */
+  readonly command?: string;
   /** nftables' family: `ip`, `ip6`, `inet`, `netdev`. */
   readonly family: string;
   readonly name: string;
@@ -43,12 +45,13 @@ export interface Decision {
   /** Whether the rule surely matches. */
   readonly isSure: boolean;
   readonly verdict: Verdict;
+  /** As the rule leaves it; unset if unchanged. What the rule changes, it may change without a match. */
+  readonly packet?: Packet;
 }
 
 export type Verdict =
   | { readonly kind: 'accept' | 'drop' | 'return' | 'continue' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
-  | { readonly kind: 'mark'; readonly mark: (before: number) => number }
   /** Ends the chain in a manner that is not evaluated. */
   | { readonly kind: 'unknown' };
 

@@ -68,10 +68,12 @@ const bridgeAddress = ownPathCheck(
     const bridge = rows.find(
       (row) => isBridge(row) && portsOf(row, rows).some(({ ifindex }) => peers.has(ifindex)),
     );
+    if (bridge === undefined) return [];
+    const isKept = (await readKeptDevices(facts, path, rows))(bridge);
     // An address of another subnet is a finding of its own.
-    if (bridge === undefined || misplacedAddresses(bridge, path).length > 0) return [];
+    if (!isKept && misplacedAddresses(bridge, path).length > 0) return [];
     const gateway = gatewayOf(path.subnet);
-    const foreign = foreignAddresses(bridge, path);
+    const foreign = isKept ? [] : foreignAddresses(bridge, path);
     return [
       {
         severity: 'error',
@@ -105,19 +107,61 @@ const bridgeSubnet = ownPathCheck(
   'bridge-subnet',
   'whether bridges of container engines have addresses of this host’s subnet',
   async (facts, path, rows) => {
+    const isKept = await readKeptDevices(facts, path, rows);
     const found = rows
-      .filter((row) => isBridge(row))
+      .filter((row) => isBridge(row) && !isKept(row))
       .flatMap((row) => misplacedAddresses(row, path).map((address) => ({ row, address })));
     return Promise.all(found.map(({ row, address }) => describeMisplaced(facts, path, rows, row, address)));
   },
 );
 
 /**
+ * Devices whose addresses reach this host: the underlay interface, those with an address that a lease
+ * publishes, and that of the default route. Where the default route is unknown, any bridge but those
+ * of container engines may be one.
+ */
+async function readKeptDevices(
+  facts: Facts,
+  { family, underlay }: OwnPath,
+  rows: readonly LinkRow[],
+): Promise<(row: LinkRow) => boolean> {
+  const [leases, routes] = await Promise.all([
+    facts.leases,
+    facts.ip<DefaultRoute>(family === 4 ? '-4' : '-6', 'route', 'show', 'default'),
+  ]);
+  const published = new Set<string | undefined>(
+    leases.flatMap(({ attributes: { publicIp, publicIpv6 } }) => [publicIp, publicIpv6]),
+  );
+  const devices = (routes ?? []).flatMap(({ dev, nexthops = [] }) => [
+    dev,
+    ...nexthops.map((hop) => hop.dev),
+  ]);
+  const names = new Set<string | undefined>([
+    underlay?.name,
+    ...devices,
+    ...rows
+      .filter(({ addr_info = [] }) =>
+        addr_info.some(({ local }) => local !== undefined && published.has(local)),
+      )
+      .map(({ ifname }) => ifname),
+  ]);
+  return ({ ifname }) => names.has(ifname) || (routes === undefined && !ENGINE_BRIDGES.has(ifname));
+}
+
+interface DefaultRoute {
+  readonly dev?: string;
+  readonly nexthops?: readonly { readonly dev?: string }[];
+}
+
+/** Bridges that container engines make, and make again. */
+const ENGINE_BRIDGES: ReadonlySet<string> = new Set(['docker0', 'cni0']);
+
+/**
  * Addresses of docker0 and cni0 outside of the subnet, and those of any bridge whose network is part
  * of the cluster network or contains it.
  */
 function misplacedAddresses(row: LinkRow, path: OwnPath): readonly string[] {
-  const isOfEngine = path.family === 4 && (row.ifname === 'docker0' || row.ifname === 'cni0');
+  const isOfEngine = path.family === 4 && ENGINE_BRIDGES.has(row.ifname);
   const wide = (row.addr_info ?? []).flatMap(({ local, prefixlen }) => {
     const around = networkAround(local, prefixlen);
     const isWide = around !== undefined && around !== path.subnet && isInside(path.subnet, around);
@@ -190,7 +234,8 @@ function bridgeFix({ row, address, isServed, gateway, isEmpty }: Misplaced): str
     return `ip address del ${address} dev docker0; ip address add ${gateway} dev docker0  # until weft docker-opts; systemctl restart docker (docs/how-to/connect-containers.md)`;
   if (ifname === 'docker0')
     return `ip address del ${address} dev docker0  # and give Docker another network: weft docker-opts; systemctl restart docker (docs/how-to/connect-containers.md)`;
-  if (isEmpty) return `ip link delete ${ifname}  # the CNI plugin creates it again for the next container`;
+  if (isEmpty && ENGINE_BRIDGES.has(ifname))
+    return `ip link delete ${ifname}  # the CNI plugin creates it again for the next container`;
   const add = isServed ? '' : `; ip address add ${gateway} dev ${ifname}`;
   return `ip address del ${address} dev ${ifname}${add}  # then restart its containers: they have addresses of the old subnet`;
 }

@@ -23,7 +23,8 @@ const FOLDERS = ['run/netns', 'var/run/netns', 'run/docker/netns'];
 /** Other network namespaces of this machine, with their devices; none without root. */
 export function readNamespaces(facts: Facts): Promise<readonly Namespace[]> {
   return facts.once('namespaces', async () => {
-    const paths = (await findNamespaces(facts)).slice(0, MAX_NAMESPACES);
+    const { paths: all } = await findNamespaces(facts);
+    const paths = all.slice(0, MAX_NAMESPACES);
     const found = await Promise.all(
       paths.map(async (path) => {
         const { code, stdout } = await inNamespace(facts, path, 'ip', '-j', '-d', 'address', 'show');
@@ -36,7 +37,8 @@ export function readNamespaces(facts: Facts): Promise<readonly Namespace[]> {
 
 /** Whether every namespace of this machine was entered. */
 export async function hasSeenAll(facts: Facts): Promise<boolean> {
-  return (await findNamespaces(facts)).length === (await readNamespaces(facts)).length;
+  const [{ paths, isComplete }, entered] = await Promise.all([findNamespaces(facts), readNamespaces(facts)]);
+  return isComplete && paths.length === entered.length;
 }
 
 /** Containers with an address of `subnet`. */
@@ -56,27 +58,59 @@ export function inNamespace(facts: Facts, path: string, ...argv: readonly string
   return facts.run('nsenter', `--net=${path}`, ...argv);
 }
 
-/** One file for each namespace but this one: named ones first. */
-async function findNamespaces(facts: Facts): Promise<readonly string[]> {
-  const own = await inodeOf(facts.path('proc/self/ns/net'));
-  const named = await Promise.all(FOLDERS.map((folder) => list(facts, folder)));
-  const pids = (await list(facts, 'proc')).filter((path) => /\/\d+$/.test(path));
-  const known = new Map<number, string>();
-  for (const path of [...named.flat(), ...pids.map((pid) => `${pid}/ns/net`)]) {
-    const inode = await inodeOf(path);
-    if (inode !== undefined && inode !== own && !known.has(inode)) known.set(inode, path);
+interface Namespaces {
+  /** One file for each namespace but this one: named ones first. */
+  readonly paths: readonly string[];
+  /** Whether nothing was hidden from this process. */
+  readonly isComplete: boolean;
+}
+
+function findNamespaces(facts: Facts): Promise<Namespaces> {
+  return facts.once('namespace files', async () => {
+    const own = await inodeOf(facts.path('proc/self/ns/net'));
+    const named = await Promise.all(FOLDERS.map((folder) => list(facts, folder)));
+    const processes = ((await list(facts, 'proc')) ?? []).filter((path) => /\/\d+$/.test(path));
+    const known = new Map<number, string>();
+    let isComplete = named.every((paths) => paths !== undefined) && !isHiding(facts, processes);
+    for (const path of [
+      ...named.flatMap((paths) => paths ?? []),
+      ...processes.map((each) => `${each}/ns/net`),
+    ]) {
+      const inode = await inodeOf(path);
+      if (inode === undefined) isComplete = false;
+      else if (inode !== GONE && inode !== own && !known.has(inode)) known.set(inode, path);
+    }
+    return { paths: [...known.values()], isComplete };
+  });
+}
+
+/** A mount of /proc with `hidepid` lists the processes of this user alone. */
+function isHiding(facts: Facts, processes: readonly string[]): boolean {
+  return processes.length > 0 && !processes.includes(facts.path('proc/1'));
+}
+
+/** Files of a folder; none if it does not exist, `undefined` if it cannot be read. */
+async function list(facts: Facts, folder: string): Promise<readonly string[] | undefined> {
+  try {
+    return (await readdir(facts.path(folder))).map((name) => facts.path(`${folder}/${name}`));
+  } catch (error) {
+    return isMissing(error) ? [] : undefined;
   }
-  return [...known.values()];
 }
 
-async function list(facts: Facts, folder: string): Promise<readonly string[]> {
-  const names = await readdir(facts.path(folder)).catch(() => []);
-  return names.map((name) => facts.path(`${folder}/${name}`));
-}
+/** Instead of the inode of a file that does not exist. */
+const GONE = 0;
 
+/** `undefined` if the file cannot be read. */
 function inodeOf(path: string): Promise<number | undefined> {
   return stat(path).then(
     ({ ino }) => ino,
-    () => undefined,
+    (error: unknown) => (isMissing(error) ? GONE : undefined),
   );
+}
+
+/** Also of a process that ended (ESRCH). */
+function isMissing(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ESRCH';
 }

@@ -1,6 +1,6 @@
 // Checks whether a rule of this host drops packets between containers, or those of the tunnel: each
 // hook that such a packet meets, with every rule of nftables and iptables there.
-import { evaluate, type Place } from '../../../daemon/trace/evaluate.ts';
+import type { Place } from '../../../daemon/trace/evaluate.ts';
 import { renderPacket, type Hook } from '../../../daemon/trace/packet.ts';
 import { truncate, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
@@ -8,7 +8,8 @@ import { findDrops } from '../firewall/firewall-drops.ts';
 import { acceptCommand, impactOf, keepHint, placeKey, renderPlace, type Traffic } from './firewall-fix.ts';
 import { readFirewall } from './firewall-facts.ts';
 import { readJourneys, readTunnel } from './journeys.ts';
-import { stagesOf, type Stage } from './stages.ts';
+import { walkJourney } from './firewall-walk.ts';
+import type { Stage } from './stages.ts';
 
 /** A rule that drops, with the packets that it drops. */
 interface Drop {
@@ -32,8 +33,7 @@ export function walkFirewall(facts: Facts): Promise<Walked> {
     const drops = new Map<string, Drop>();
     const doubts = new Map<string, Place>();
     for (const { path, end, journey } of journeys)
-      for (const stage of stagesOf(journey)) {
-        const outcome = evaluate(tables, stage.hook, stage.packet);
+      for (const { stage, outcome } of walkJourney(tables, journey)) {
         for (const place of outcome.doubts) doubts.set(placeKey(place), place);
         if (outcome.drop === undefined) continue;
         const traffic = trafficOf(stage, path.network, journey.tunnel);

@@ -68,7 +68,7 @@ async function readSaved(facts: Facts, program: FirewallProgram): Promise<Read> 
     if (code !== 0) return { tables: [], unread: [`rules of ${program}: ${name}: ${firstLine(stderr)}`] };
     const isOfNft = name.includes('nft') || stdout.includes('(nf_tables)');
     if (name.includes('legacy') || isOfNft !== isLegacy(program))
-      return { tables: parseIptablesSave(stdout, program), unread: [] };
+      return { tables: parseIptablesSave(stdout, program, name.replace('-save', '')), unread: [] };
   }
   return isLegacy(program) ? readLegacyNames(facts, program) : { tables: [], unread: [] };
 }

@@ -90,8 +90,18 @@ describe('the name of a rule', () => {
       /ufw route allow from 10\.5\.0\.0\/16/,
     ],
     [place('iptables', 'filter', ['INPUT', 'ufw-user-input'], '-j REJECT'), tunnel, /ufw allow 8472\/udp/],
+    [
+      place('nft', 'firewalld', ['filter_INPUT', 'filter_INPUT'], 'reject'),
+      ipip,
+      /firewall-cmd --permanent --add-protocol=4; firewall-cmd --reload$/,
+    ],
+    [
+      place('iptables', 'filter', ['INPUT', 'ufw-before-input'], '-j REJECT'),
+      ipip,
+      /-A ufw-before-input -p 4 -j ACCEPT in \/etc\/ufw\/before\.rules/,
+    ],
     [place('iptables', 'filter', ['FORWARD', 'DOCKER-USER'], '-j DROP'), inner, /DOCKER-USER/],
   ] as const)
-    it(`leads to the program that wrote it: ${at.chain.name}`, () =>
+    it(`leads to the program that wrote it: ${at.chain.name}, ${traffic.layer}`, () =>
       assert.match(keepHint([at], traffic), pattern));
 });

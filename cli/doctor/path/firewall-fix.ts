@@ -36,22 +36,25 @@ export function acceptCommand({ table, base }: Place, traffic: Traffic): string 
   if (table.program === 'nft')
     return `nft insert rule ${table.family} ${table.name} ${base.name} ${nftMatch(traffic)} accept`;
   const option = table.name === 'filter' ? '' : ` -t ${table.name}`;
-  return `${table.program}${option} -I ${base.name} ${iptablesMatch(traffic)} -j ACCEPT`;
+  return `${table.command ?? table.program}${option} -I ${base.name} ${iptablesMatch(traffic)} -j ACCEPT`;
 }
+
+/** Programs take the name `ipip` for 94, which /etc/protocols gives it. */
+const protocolOf = ({ protocol }: Tunnel): string => (protocol === 'ipip' ? '4' : protocol);
 
 function nftMatch(traffic: Traffic): string {
   if (traffic.layer === 'inner') {
     const field = traffic.family === 4 ? 'ip' : 'ip6';
     return `${field} saddr ${traffic.network} ${field} daddr ${traffic.network}`;
   }
-  const { protocol, port } = traffic.tunnel;
-  return port === undefined ? `meta l4proto ${protocol === 'ipip' ? 4 : protocol}` : `udp dport ${port}`;
+  const { port } = traffic.tunnel;
+  return port === undefined ? `meta l4proto ${protocolOf(traffic.tunnel)}` : `udp dport ${port}`;
 }
 
 function iptablesMatch(traffic: Traffic): string {
   if (traffic.layer === 'inner') return `-s ${traffic.network} -d ${traffic.network}`;
-  const { protocol, port } = traffic.tunnel;
-  return port === undefined ? `-p ${protocol === 'ipip' ? 4 : protocol}` : `-p udp --dport ${port}`;
+  const { port } = traffic.tunnel;
+  return port === undefined ? `-p ${protocolOf(traffic.tunnel)}` : `-p udp --dport ${port}`;
 }
 
 /** Where the rule must be kept, so that the program that wrote the other one does not drop it again. */
@@ -66,13 +69,20 @@ export function keepHint(places: readonly Place[], traffic: Traffic): string {
 function firewalldHint(traffic: Traffic): string {
   if (traffic.layer === 'inner')
     return `to keep it: firewall-cmd --permanent --zone=trusted --add-source=${traffic.network}; firewall-cmd --reload`;
-  return `to keep it: firewall-cmd --permanent --add-port=${traffic.tunnel.port ?? traffic.tunnel.protocol}/udp; firewall-cmd --reload`;
+  const { port } = traffic.tunnel;
+  const option =
+    port === undefined ? `--add-protocol=${protocolOf(traffic.tunnel)}` : `--add-port=${port}/udp`;
+  return `to keep it: firewall-cmd --permanent ${option}; firewall-cmd --reload`;
 }
 
 function ufwHint(traffic: Traffic): string {
   if (traffic.layer === 'inner')
     return `to keep it: ufw route allow from ${traffic.network} to ${traffic.network}`;
-  return `to keep it: ufw allow ${traffic.tunnel.port ?? traffic.tunnel.protocol}/udp`;
+  const { port } = traffic.tunnel;
+  // Rules of ufw have ports, or few protocols.
+  return port === undefined
+    ? `to keep it: -A ufw-before-input -p ${protocolOf(traffic.tunnel)} -j ACCEPT in /etc/ufw/before.rules, before COMMIT; ufw reload`
+    : `to keep it: ufw allow ${port}/udp`;
 }
 
 /** Effect of a drop at a hook. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ControlClient } from '../../client/control-client.ts';
@@ -36,14 +36,21 @@ describe('weft doctor on a host with', () => {
   });
   after(() => rm(root, { recursive: true }));
 
-  async function find(id: string, links: readonly unknown[]): Promise<readonly Found[]> {
+  async function find(
+    id: string,
+    links: readonly unknown[],
+    routes?: readonly unknown[],
+  ): Promise<readonly Found[]> {
     const facts = new Facts({
       client: {
         request: (name: string) => Promise.resolve(name === 'status' ? STATUS : { peers: [], devices: [] }),
       } as unknown as ControlClient,
       etcd: { endpoints: [], prefix: '' },
       root: `${root}/`,
-      output: (argv) => Promise.resolve(argv.includes('address') ? JSON.stringify(links) : undefined),
+      output: (argv) => {
+        const rows = argv.includes('address') ? links : argv.includes('default') ? routes : undefined;
+        return Promise.resolve(rows && JSON.stringify(rows));
+      },
       run: () => Promise.resolve({ code: 127, stdout: '', stderr: '' }),
     });
     const found = await CHECKS.find((check) => check.id === id)!.run(facts);
@@ -76,6 +83,21 @@ describe('weft doctor on a host with', () => {
     assert.deepEqual(await find('bridge-subnet', [ours, bridge('virbr0', 1500, '192.168.122.1/24')]), []);
   });
 
+  for (const [name, device, routes] of [
+    ['the underlay interface', 'eth0', []],
+    ['the device of the default route', 'br0', [{ dst: 'default', dev: 'br0' }]],
+    ['one device of the default route', 'br0', [{ dst: 'default', nexthops: [{ dev: 'br0' }] }]],
+    ['a bridge while the default route is unknown', 'br0', undefined],
+  ] as const)
+    it(`${name} with a wide network leaves it alone`, async () => {
+      assert.deepEqual(await find('bridge-subnet', [ours, bridge(device, 1500, '10.0.0.5/8')], routes), []);
+    });
+
+  it('a wide bridge of others suggests no removal of the device', async () => {
+    const [found] = await find('bridge-subnet', [bridge('br9', 1500, '10.0.0.5/8')], []);
+    assert.match(found?.fix ?? '', /^ip address del 10\.0\.0\.5\/8 dev br9;/);
+  });
+
   async function write(name: string, text: string): Promise<void> {
     const file = join(root, 'var/lib/cni', name);
     await mkdir(dirname(file), { recursive: true });
@@ -90,6 +112,24 @@ describe('weft doctor on a host with', () => {
     assert.match(found?.title ?? '', /all 5 addresses of 10\.5\.1\.0\/29/);
     assert.match(found?.fix ?? '', /^rm -f \S+\/networks\/net\/10\.5\.1\.2 .*# addresses that no container/);
   });
+
+  for (const [name, path, isHidden] of [
+    ['a namespace that cannot be read', 'proc/1/ns/net', true],
+    ['a process that ended', 'proc/1/ns', false],
+    ['a folder of namespaces that cannot be read', 'run/netns', true],
+    ['hidden processes', 'proc/77/ns/net', true],
+  ] as const)
+    it(`a full pool and ${name} removes ${isHidden ? 'nothing' : 'what no container needs'}`, async () => {
+      const file = join(root, path);
+      await mkdir(dirname(file), { recursive: true });
+      // A link to itself is an error for root, too.
+      if (isHidden) await symlink(file, file);
+      const [found] = await find('cni-pool-full', [ours]);
+      await Promise.all(
+        ['proc', 'run'].map((each) => rm(join(root, each), { recursive: true, force: true })),
+      );
+      assert.equal(found?.fix?.startsWith('rm -f '), !isHidden);
+    });
 
   it('damaged files of CNI plugins names them', async () => {
     assert.deepEqual(await find('cni-state', [ours]), []);

@@ -2,9 +2,11 @@
 import {
   addressOf,
   addToAddress,
+  bitsOf,
   contains,
   familyOf,
   parseIp,
+  prefixLengthOf,
   type Cidr,
   type Family,
   type IpAddress,
@@ -71,4 +73,12 @@ function endsOf({ key, ipv4, ipv6, publicIp = '', publicIpv6 = '' }: Peer): read
     const address = addToAddress(addressOf(subnet), 2n);
     return [{ key, family, subnet, address, ...(underlay && { underlay }) }];
   });
+}
+
+/** An address of each half of a subnet: a route for one half is more specific than the daemon's. */
+export function halvesOf({ subnet, address, family }: PeerEnd): readonly IpAddress[] {
+  const first = addressOf(subnet);
+  if (family === 6) return [addToAddress(first, 1n)];
+  const size = 1n << BigInt(bitsOf(family) - prefixLengthOf(subnet));
+  return [address, addToAddress(first, size / 2n + (size > 4n ? 2n : 0n))];
 }

@@ -1,6 +1,6 @@
 // Checks of routes and policy rules, with the source address and the incoming device of packets
 // between containers, and of each device's forwarding.
-import { addressOf, contains, parseIp, type Cidr, type Family } from '../../../lib/address.ts';
+import { contains, parseIp, type Cidr, type Family } from '../../../lib/address.ts';
 import {
   causeOf,
   renderRule,
@@ -15,7 +15,7 @@ import { isUp, ownPathCheck } from './bridge-checks.ts';
 import { inNamespace, readContainers } from './containers.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import { lookupPath, type Ends, type PathLookup } from './path-lookup.ts';
-import { readPeerEnds, type PeerEnd } from './peer-ends.ts';
+import { halvesOf, readPeerEnds, type PeerEnd } from './peer-ends.ts';
 
 const deviceForwarding = ownPathCheck(
   'device-forwarding',
@@ -149,19 +149,12 @@ async function readOwnDetours(facts: Facts, path: OwnPath): Promise<readonly Det
   const ends = (await readPeerEnds(facts)).filter(({ family }) => family === path.family);
   const found = await Promise.all(
     ends.flatMap((end) =>
-      halves(end).map((to) =>
+      halvesOf(end).map((to) =>
         detour(facts, { from: path.address, to, iif: 'lo' }, (lookup) => isOnPath(path, end, lookup)),
       ),
     ),
   );
   return found.flat();
-}
-
-/** A route for one half of a subnet is more specific than the daemon's. */
-function halves({ subnet, address }: PeerEnd): readonly PeerEnd['address'][] {
-  const first = addressOf(subnet);
-  if (first.includes(':')) return [`${first}1` as PeerEnd['address']];
-  return [address, first.replace(/\d+$/, '130') as PeerEnd['address']];
 }
 
 interface Causes {

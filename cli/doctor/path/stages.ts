@@ -38,17 +38,28 @@ const [SOURCE_PORT, TARGET_PORT] = [40_001, 39_999];
 
 /** All stages. A connection opens in either direction, and is answered in the other. */
 export function stagesOf(journey: Journey): readonly Stage[] {
-  return [...innerStages(journey), ...tunnelStages(journey)];
+  return passagesOf(journey).flat();
 }
 
-function innerStages(journey: Journey): readonly Stage[] {
+/**
+ * The stages of each packet. A packet between containers that leaves comes before the tunnel's, and one
+ * that arrives behind it: encapsulation within a namespace keeps the mark (skb_scrub_packet).
+ */
+export function passagesOf(journey: Journey): readonly (readonly Stage[])[] {
+  const [sent, received] = tunnelPassages(journey);
+  return [
+    ...innerPassages(journey, 'sent'),
+    ...(sent === undefined ? [] : [sent]),
+    ...(received === undefined ? [] : [received]),
+    ...innerPassages(journey, 'received'),
+  ];
+}
+
+function innerPassages(journey: Journey, direction: Stage['direction']): readonly (readonly Stage[])[] {
   const { family } = journey;
   const protocols: readonly Protocol[] = ['tcp', family === 4 ? 'icmp' : 'icmpv6'];
   return protocols.flatMap((protocol) =>
-    (['new', 'established'] as const).flatMap((state) => [
-      ...forwarded(journey, 'sent', { protocol, state }),
-      ...forwarded(journey, 'received', { protocol, state }),
-    ]),
+    (['new', 'established'] as const).map((state) => forwarded(journey, direction, { protocol, state })),
   );
 }
 
@@ -88,7 +99,7 @@ function deviceOf(key: 'iif' | 'oif', { name }: { readonly name?: string }): Par
   return name === undefined ? {} : { [key]: name };
 }
 
-function tunnelStages({ tunnel, outer }: Journey): readonly Stage[] {
+function tunnelPassages({ tunnel, outer }: Journey): readonly (readonly Stage[])[] {
   if (tunnel === undefined || outer === undefined) return [];
   const { protocol, port, isSymmetric } = tunnel;
   const packet: Omit<Packet, 'source' | 'target' | 'isToHost'> = {
@@ -113,10 +124,7 @@ function tunnelStages({ tunnel, outer }: Journey): readonly Stage[] {
     packet: direction === 'sent' ? sent : received,
   });
   return [
-    at('output', 'sent'),
-    at('postrouting', 'sent'),
-    at('ingress', 'received'),
-    at('prerouting', 'received'),
-    at('input', 'received'),
+    [at('output', 'sent'), at('postrouting', 'sent')],
+    [at('ingress', 'received'), at('prerouting', 'received'), at('input', 'received')],
   ];
 }
