@@ -94,7 +94,7 @@ export const WIREGUARD_FAULTS: readonly Fault[] = [
     name: 'the network between hosts carries less than the MTU',
     finds: ['path-mtu'],
     evidence: /largest packet that passes has 13\d\d bytes/,
-    fix: /ip link set eth0 mtu 1\d\d\d/,
+    fix: /"MTU": 13\d\d in "Backend" \(Backend\.MTU\)/,
     host: 'h2',
     runsOn: 'h1',
     breaks: dropOnPath('ip length gt 1400'),
