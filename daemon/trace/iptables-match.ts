@@ -1,20 +1,9 @@
 // Options of rules of iptables applied to a packet. An option that is not known here matches perhaps.
 import { hasName, inRange, isBetween } from './address-match.ts';
 import { every, negate, some, toMatch, type Match } from './match.ts';
-import type { Packet, Protocol } from './packet.ts';
+import { PROTOCOL_NAMES, type Packet } from './packet.ts';
 
 type Compare = (packet: Packet, args: readonly string[]) => Match;
-
-const PROTOCOL_NAMES: Readonly<Record<Protocol, readonly string[]>> = {
-  icmp: ['icmp', '1'],
-  // Where `ipip` has a number, it is 94.
-  ipip: ['ipencap', 'ipv4', '4'],
-  tcp: ['tcp', '6'],
-  udp: ['udp', '17'],
-  ipv6: ['ipv6', '41'],
-  esp: ['esp', '50'],
-  icmpv6: ['ipv6-icmp', 'icmpv6', '58'],
-};
 
 /** Port or range of ports, `22` or `22:25`. */
 function hasPort(port: number | undefined, text: string): Match {

@@ -2,7 +2,7 @@
 // known here matches perhaps.
 import { hasName, inRange, isBetween } from './address-match.ts';
 import { every, negate, some, toMatch, type Match } from './match.ts';
-import type { Packet, Protocol } from './packet.ts';
+import { PROTOCOL_NAMES, type Packet } from './packet.ts';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -24,18 +24,6 @@ const ABSENT: Field = { kind: 'absent' };
 const names = (...values: readonly string[]): Field => ({ kind: 'names', values });
 const number = (value: number | undefined): Field =>
   value === undefined ? UNKNOWN : { kind: 'number', value };
-
-/** nft prints protocols by name, and by number without /etc/protocols. */
-const PROTOCOL_NAMES: Readonly<Record<Protocol, readonly string[]>> = {
-  icmp: ['icmp', '1'],
-  // Where `ipip` has a number, it is 94.
-  ipip: ['ipencap', 'ipv4', '4'],
-  tcp: ['tcp', '6'],
-  udp: ['udp', '17'],
-  ipv6: ['ipv6', '41'],
-  esp: ['esp', '50'],
-  icmpv6: ['ipv6-icmp', 'icmpv6', '58'],
-};
 
 export interface MatchExpression {
   readonly op: string;

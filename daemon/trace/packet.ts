@@ -46,3 +46,15 @@ export function renderPacket({ protocol, source, target, targetPort }: Packet): 
 function renderEnd(address: IpAddress, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
+
+/** As nft and iptables print a protocol: by name, and by number without /etc/protocols. */
+export const PROTOCOL_NAMES: Readonly<Record<Protocol, readonly string[]>> = {
+  icmp: ['icmp', '1'],
+  // Where `ipip` has a number, it is 94.
+  ipip: ['ipencap', 'ipv4', '4'],
+  tcp: ['tcp', '6'],
+  udp: ['udp', '17'],
+  ipv6: ['ipv6', '41'],
+  esp: ['esp', '50'],
+  icmpv6: ['ipv6-icmp', 'icmpv6', '58'],
+};
