@@ -23,6 +23,8 @@ static void close_end(int *end) {
 /* Starts the program. Returns 0, or errno. */
 static int start(const char *file, char *const environment[], pid_t *child, struct pipes *pipes) {
   int input[2], output[2];
+  /* posix_spawn may give this as the status 127 of a child (POSIX.1-2017), as under qemu. */
+  if (access(file, X_OK) < 0) return errno;
   if (pipe2(input, O_CLOEXEC) < 0) return errno;
   if (pipe2(output, O_CLOEXEC) < 0) {
     const int error = errno;
