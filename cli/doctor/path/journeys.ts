@@ -1,7 +1,7 @@
 // Journeys of packets to and from each peer, as facts of this host give them.
 import { transportOf } from '../../../backends/transport.ts';
 import type { Facts } from '../facts.ts';
-import { isUp } from './bridge-checks.ts';
+import { isUp } from './bridges.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import { lookupPath } from './path-lookup.ts';
 import { readPeerEnds, type PeerEnd } from './peer-ends.ts';
