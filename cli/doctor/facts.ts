@@ -18,6 +18,7 @@ import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.
 import { askPeer, type FinalAnswer } from '../client/ask-peer.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
 import { ToolQueue } from './tool-queue.ts';
+import { twice } from './twice.ts';
 import { kubernetesOptionsOf } from '../client/kubernetes-options.ts';
 
 export interface FactsOptions {
@@ -155,7 +156,7 @@ export class Facts {
     let store: ConfigStore | undefined;
     try {
       store = createEtcdConfigStore({ ...this.etcd, requestTimeoutMs: ETCD_TIMEOUT_MS });
-      return await action(store);
+      return await twice(action, store);
     } catch {
       return undefined;
     } finally {
