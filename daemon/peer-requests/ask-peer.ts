@@ -59,7 +59,7 @@ async function refusalOf(registry: Registry, nodeId: string): Promise<string | u
   const entry = await registry.readMeta(`${HOSTS_FOLDER}${nodeId}`);
   const report = parseHostReport(entry?.text ?? '');
   if (report === undefined)
-    return 'no weft daemon publishes its status there: it runs flannel, or is stopped';
+    return 'no weft daemon publishes its status there: it runs flannel, is stopped, or may not write weft/hosts/ in etcd';
   if (report.answersPeers === undefined) return 'its daemon is of an earlier version, which is not asked';
   return report.answersPeers ? undefined : 'its daemon refuses: --answer-peers=false';
 }

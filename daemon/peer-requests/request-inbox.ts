@@ -3,7 +3,7 @@
 import { Backoff } from '../../lib/backoff.ts';
 import { delay, type Clock } from '../../lib/clock.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
-import type { MetaKeys } from '../../allocator/registry/registry.ts';
+import { RegistryError, type MetaKeys } from '../../allocator/registry/registry.ts';
 import type { Logger } from '../log/log.ts';
 import type { PeerAnswerV1 } from '../../api/index.ts';
 import {
@@ -31,8 +31,9 @@ export interface RequestInboxOptions {
   readonly random: () => number;
 }
 
+const BACKOFF = { baseMs: 1000, capMs: 30_000 };
 /** A user of etcd without rights on weft's keys gets them rarely. */
-const BACKOFF = { baseMs: 1000, capMs: 300_000 };
+const DENIED_MS = 600_000;
 const HEALTHY_MS = 10_000;
 
 export class RequestInbox {
@@ -76,12 +77,15 @@ export class RequestInbox {
     const either = AbortSignal.any([signal, following.signal]);
     const folder = requestsFolder(this.#nodeId ?? '');
     const onChange = (id: string, text: string | undefined): void => this.#receive(id, text);
-    await registry.followMeta(folder, onChange, either).catch((error: Error) => {
-      if (!either.aborted) log.debug(`Cannot follow requests of peers: ${error.message}`);
-    });
+    const error: unknown = await registry
+      .followMeta(folder, onChange, either)
+      .catch((reason: unknown) => reason);
     if (signal.aborted) return false;
     if (clock.nowMs() - startedMs >= HEALTHY_MS || following.signal.aborted) this.#backoff.reset();
-    if (!following.signal.aborted) await delay(clock, this.#backoff.nextMs(), either).catch(() => undefined);
+    if (following.signal.aborted) return true;
+    log.debug(`Cannot follow requests of peers: ${(error as Error).message}`);
+    const isDenied = error instanceof RegistryError && error.code === 'REGISTRY_DENIED';
+    await delay(clock, isDenied ? DENIED_MS : this.#backoff.nextMs(), either).catch(() => undefined);
     return !signal.aborted;
   }
 
