@@ -1,6 +1,7 @@
 // A test container of this host: a network namespace with an address of the host's subnet, on the bridge
 // of containers, or behind a route where no bridge exists. The namespace has no name and lives as long as
 // the agent in it, and the kernel removes the veth pair with it, so that nothing outlives a crash.
+import { randomBytes } from 'node:crypto';
 import { contains, familyOf, parseIp, type Cidr, type IpAddress } from '../../lib/address.ts';
 import type { ListenerV1 } from '../../api/index.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
@@ -116,16 +117,27 @@ interface Connection {
 }
 
 async function connect({ agent, device, bridge, attachments, mtu }: Connection): Promise<void> {
+  const peerMac = randomMac();
   await ip([
-    `link add ${device} mtu ${mtu} type veth peer name eth0 mtu ${mtu} netns ${agent.pid}`,
-    // Without an address of its own that the kernel would defend.
+    `link add ${device} mtu ${mtu} type veth peer name eth0 address ${peerMac} mtu ${mtu} netns ${agent.pid}`,
     ...(bridge === undefined ? [] : [`link set ${device} master ${bridge.ifname}`]),
     `link set ${device} up`,
   ]);
   const mac = (await readLinks(device))[0]?.address ?? '';
   await agent.call({ call: 'ip', lines: insideLines(attachments, bridge === undefined ? mac : undefined) });
   if (bridge !== undefined) return;
-  await ip(attachments.map(({ address, length }) => `route add ${address}/${length} dev ${device}`));
+  await ip(
+    attachments.flatMap(({ address, length }) => [
+      `route add ${address}/${length} dev ${device}`,
+      // The kernel solicits nothing while the device's own link-local address is tentative.
+      `neighbour add ${address} lladdr ${peerMac} nud permanent dev ${device}`,
+    ]),
+  );
+}
+
+/** A locally administered unicast address. */
+function randomMac(): string {
+  return ['02', ...randomBytes(5).toString('hex').match(/../g)!].join(':');
 }
 
 /** @param routerMac - of a gateway that answers no ARP */
