@@ -30,12 +30,13 @@ export class TestEndpoint {
     const token = randomBytes(8).toString('hex');
     const links = await readLinks();
     const [agent, container] = await Promise.all([
-      AgentProcess.startHere(options.seconds),
+      AgentProcess.startHere(options.seconds).catch((error: Error) => error),
       TestContainer.create({ ...options, token }).catch((error: Error) => error),
     ]);
     const isMade = container instanceof TestContainer;
-    const closables = isMade ? [agent, container] : [agent];
+    const closables = [...(agent instanceof Error ? [] : [agent]), ...(isMade ? [container] : [])];
     try {
+      if (agent instanceof Error) throw agent;
       const host = await listenOnHost(agent, hostAddresses(links, options), token);
       const missing = isMade ? container.missing : [`no test container: ${container.message}`];
       const listeners = isMade ? container.listeners : [];
