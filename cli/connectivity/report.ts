@@ -175,8 +175,11 @@ async function runPlan(
     container: typeof container === 'string' ? [] : container.listeners.map(({ address }) => address),
   };
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TESTS_LIMIT_MS)]);
+  const ended = new Promise<undefined>((resolve) => {
+    limit.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
   return Promise.all(
-    plan.map(async (planned) => toCell(planned, await runCell(planned, container, limit), rules)),
+    plan.map(async (planned) => toCell(planned, await runCell(planned, container, ended), rules)),
   );
 }
 
@@ -184,12 +187,9 @@ async function runPlan(
 async function runCell(
   planned: PlannedCell,
   container: TestContainer | string,
-  limit: AbortSignal,
+  ended: Promise<undefined>,
 ): Promise<ProbeOutcome | undefined> {
   if (!('spec' in planned)) return undefined;
-  const ended = new Promise<undefined>((resolve) => {
-    limit.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
   const { spec, from } = planned;
   const outcome =
     from === 'host' || typeof container === 'string'
