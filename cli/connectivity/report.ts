@@ -50,8 +50,8 @@ export interface ConnectivityOptions {
   readonly signal: AbortSignal;
 }
 
-/** Longest life of the test container here, in s: no request of a peer lives longer. */
-const LIFETIME_SEC = 75;
+/** Longest test of one peer, in s: a request lives for a minute. */
+const PEER_LIMIT_SEC = 75;
 /** From the first answer of a peer to the last test. */
 const TESTS_LIMIT_MS = 20_000;
 /** Peers that are tested at once. */
@@ -68,7 +68,8 @@ interface Host {
 /** @throws NoDaemonError, UsageError if this host has no network yet, or the signal's reason */
 export async function createConnectivity(options: ConnectivityOptions): Promise<ConnectivityV1> {
   const { client, otherPeers, signal } = options;
-  const host = await readHost(client);
+  const rounds = Math.ceil(options.peers.length / MAX_PARALLEL);
+  const host = await readHost(client, PEER_LIMIT_SEC * Math.max(1, rounds));
   try {
     const queue = options.peers.values();
     const peers: PeerConnectivityV1[] = [];
@@ -84,7 +85,8 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
   }
 }
 
-async function readHost(client: ControlClient): Promise<Host> {
+/** @param seconds - longest life of the test container */
+async function readHost(client: ControlClient, seconds: number): Promise<Host> {
   const [status, options] = await Promise.all([
     client.request<StatusV1>('status'),
     client.request<OptionsV1>('options'),
@@ -98,7 +100,7 @@ async function readHost(client: ControlClient): Promise<Host> {
     ...(ipv6 !== undefined && { ipv6: ipv6 as Ipv6Cidr }),
   };
   const token = randomBytes(8).toString('hex');
-  const container = await TestContainer.create({ subnets, mtu, token, seconds: LIFETIME_SEC }).catch(
+  const container = await TestContainer.create({ subnets, mtu, token, seconds }).catch(
     (error: Error) => error.message,
   );
   return { status, mtu, subnets, isMasquerading: options.options['ipMasq'] === true, container };
@@ -183,7 +185,7 @@ async function runPlan(
   );
 }
 
-/** `undefined` if no time was left. */
+/** `undefined` if no time was left, or the test container has ended. */
 async function runCell(
   planned: PlannedCell,
   container: TestContainer | string,
@@ -194,9 +196,7 @@ async function runCell(
   const outcome =
     from === 'host' || typeof container === 'string'
       ? runProbe(spec, loadNative())
-      : container.agent
-          .call({ call: 'probe', spec })
-          .catch((error: Error): ProbeOutcome => ({ ok: false, reason: error.message }));
+      : container.agent.call({ call: 'probe', spec }).catch(() => undefined);
   return Promise.race([outcome, ended]);
 }
 

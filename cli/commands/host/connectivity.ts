@@ -22,7 +22,7 @@ const command = defineCommand({
   synopsis: ['[--peer NAME|ADDRESS]… [--output text|json] [--socket PATH]'],
   about: `Tests what passes between this host and peers: from host and container to host and container, small and full-size
 echoes, TCP and UDP, in each address family, and from a container to a peer's public IP. Containers are made for the test alone, here
-and by the daemons of peers, and are gone after it, at the latest after 75 s. Without --peer it tests ${SAMPLE} peers. Run it as root.`,
+and by the daemons of peers, and are gone after it. Without --peer it tests ${SAMPLE} peers. Run it as root.`,
   options: {
     peer: {
       type: 'string',
