@@ -1,9 +1,8 @@
 // Requests of peers to this host: follows their folder, admits, and ends each with its key or its time.
 // Costs nothing while none comes; the code that answers is loaded by the first one.
-import { Backoff } from '../../lib/backoff.ts';
-import { delay, type Clock } from '../../lib/clock.ts';
-import { ControlLoop } from '../../lib/control-loop.ts';
-import { RegistryError, type MetaKeys } from '../../allocator/registry/registry.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { FolderFollower } from '../../allocator/registry/folder-follower.ts';
+import type { MetaKeys } from '../../allocator/registry/registry.ts';
 import type { Logger } from '../log/log.ts';
 import type { PeerAnswerV1 } from '../../api/index.ts';
 import {
@@ -31,62 +30,34 @@ export interface RequestInboxOptions {
   readonly random: () => number;
 }
 
-const BACKOFF = { baseMs: 1000, capMs: 30_000 };
-/** A user of etcd without rights on weft's keys gets them rarely. */
-const DENIED_MS = 600_000;
-const HEALTHY_MS = 10_000;
-
 export class RequestInbox {
   readonly #options: RequestInboxOptions;
-  readonly #backoff: Backoff;
-  readonly #loop: ControlLoop;
+  readonly #follower: FolderFollower;
   readonly #running = new Map<string, AbortController>();
-  readonly #stopped = new AbortController();
-  #following: AbortController | undefined;
-  #nodeId: string | undefined;
   #gate: GateState = OPEN_GATE;
 
   constructor(options: RequestInboxOptions) {
     this.#options = options;
-    this.#backoff = new Backoff({ ...BACKOFF, random: options.random });
-    this.#loop = new ControlLoop({ clock: options.clock, step: () => this.#step() });
+    const { clock, log, random, registry } = options;
+    this.#follower = new FolderFollower({
+      registry,
+      clock,
+      random,
+      onChange: (id, text) => this.#receive(id, text),
+      onEnd: ({ message }) => log.debug(`Cannot follow requests of peers: ${message}`),
+    });
   }
 
   /** Requests to `nodeId` are answered from now on. */
   follow(nodeId: string): void {
-    if (nodeId === this.#nodeId) return;
-    this.#nodeId = nodeId;
-    this.#following?.abort(new Error('This host has another public IP'));
-    this.#loop.start();
+    this.#follower.follow(requestsFolder(nodeId));
   }
 
   /** Ends what runs. */
   stop(): void {
     const reason = new Error('The daemon was stopped');
-    this.#stopped.abort(reason);
+    this.#follower.stop();
     for (const running of this.#running.values()) running.abort(reason);
-    void this.#loop.stop();
-  }
-
-  async #step(): Promise<boolean> {
-    const { clock, log, registry } = this.#options;
-    const { signal } = this.#stopped;
-    const startedMs = clock.nowMs();
-    const following = new AbortController();
-    this.#following = following;
-    const either = AbortSignal.any([signal, following.signal]);
-    const folder = requestsFolder(this.#nodeId ?? '');
-    const onChange = (id: string, text: string | undefined): void => this.#receive(id, text);
-    const error: unknown = await registry
-      .followMeta(folder, onChange, either)
-      .catch((reason: unknown) => reason);
-    if (signal.aborted) return false;
-    if (clock.nowMs() - startedMs >= HEALTHY_MS || following.signal.aborted) this.#backoff.reset();
-    if (following.signal.aborted) return true;
-    log.debug(`Cannot follow requests of peers: ${(error as Error).message}`);
-    const isDenied = error instanceof RegistryError && error.code === 'REGISTRY_DENIED';
-    await delay(clock, isDenied ? DENIED_MS : this.#backoff.nextMs(), either).catch(() => undefined);
-    return !signal.aborted;
   }
 
   #receive(id: string, text: string | undefined): void {
