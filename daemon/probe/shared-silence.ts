@@ -1,6 +1,6 @@
 // What hosts of a cluster report to each other about peers that do not answer: a key of the registry a peer,
-// which all hosts follow and which expires. Each host that reads one probes that peer itself, and
-// checks it: one message replaces echoes of every host to every peer.
+// which all hosts follow and which expires. Each host that reads one believes its own echoes alone, and
+// probes that peer itself: one message replaces echoes of every host to every peer.
 import type { Registry } from '../../allocator/registry/registry.ts';
 import { FolderFollower } from '../../allocator/registry/folder-follower.ts';
 import type { Clock } from '../../lib/clock.ts';
