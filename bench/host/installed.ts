@@ -10,6 +10,7 @@ export function installBundle(): string {
   const folder = mkdtempSync(join(tmpdir(), 'weft-installed-'));
   const from = (path: string) => join(packageRoot(), path);
   cpSync(from('dist/weft.mjs'), join(folder, 'weft.mjs'));
+  cpSync(from('dist/weft-daemon.cjs'), join(folder, 'weft-daemon.cjs'));
   cpSync(from('dist/addons'), join(folder, 'addons'), { recursive: true });
   cpSync(from('bin/weft'), join(folder, 'bin/weft'));
   return folder;
