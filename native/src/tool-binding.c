@@ -1,4 +1,7 @@
-/* Runs a tool in a thread of its own: those of libuv's pool are few, and a tool may wait for seconds. */
+/*
+ * Runs a tool in a thread of its own: those of libuv's pool are few, and a tool may wait for
+ * seconds.
+ */
 #include "binding.h"
 
 #include <errno.h>
@@ -100,7 +103,7 @@ static bool read_job(napi_env env, const napi_value *values, struct job *job) {
   return has_program && job->tool.environment != NULL && job->tool.input != NULL;
 }
 
-/* runTool(arguments, environment, input, timeoutMs, maxOutputBytes, callback(code, stdout, stderr)) */
+/* runTool(arguments, environment, input, timeoutMs, maxOutputBytes, callback) */
 static napi_value run_tool(napi_env env, napi_callback_info info) {
   napi_value values[6], name;
   if (weft__arguments(env, info, 6, values) < 0) return NULL;

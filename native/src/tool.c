@@ -31,7 +31,7 @@ static void close_end(int *end) {
   *end = -1;
 }
 
-/* Finds the program as execvp(3) does, in the PATH that it will have. Returns whether there is one. */
+/* Finds the program as execvp(3) does, in the PATH that it will have. */
 static bool find_program(const struct weft_tool *tool, char *path) {
   const char *name = tool->arguments[0], *folders = "";
   if (strchr(name, '/') != NULL)
@@ -47,7 +47,7 @@ static bool find_program(const struct weft_tool *tool, char *path) {
   return false;
 }
 
-/* Both ends of each pipe, of which `child` are the tool's. Returns false, with none open, on failure. */
+/* Both ends of each pipe, of which `child` are the tool's. On failure none is open. */
 static bool open_pipes(struct pipes *pipes, int child[STDIO]) {
   for (int stream = 0; stream < STDIO; stream++) {
     int ends[2];

@@ -31,7 +31,7 @@ struct weft_tool {
   struct weft_tool_text output[2];
 };
 
-/* Blocks its thread alone: posix_spawn(3) copies no page tables, as fork(2) does of a large process. */
+/* Blocks its thread alone: posix_spawn(3) copies no page tables, as fork(2) does. */
 void weft_tool_run(struct weft_tool *tool);
 
 #endif
