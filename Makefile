@@ -50,6 +50,11 @@ dist/weft-client.cjs: dist/.built bin/check-node.mjs
 	node_modules/.bin/esbuild dist/cli/client.js --bundle --platform=node --format=cjs --target=node20.19 \
 	  --banner:js="$$(echo "'use strict';"; cat bin/check-node.mjs)" --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
 
+# The start of the daemon, which runs weft.mjs with the code that an earlier start compiled.
+dist/weft-daemon.cjs: dist/.built bin/check-node.mjs
+	node_modules/.bin/esbuild dist/cli/daemon-start.js --bundle --platform=node --format=cjs --target=node20.19 \
+	  --banner:js="$$(echo "'use strict';"; cat bin/check-node.mjs)" --minify-whitespace --minify-syntax --log-level=warning --outfile=$@
+
 # Without a C compiler everything but the userspace path works, with less detail in kernel errors.
 native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] native/packet/*.[ch] native/route/*.[ch] native/bpf/*.[ch] native/probe/*.[ch] native/path/*.[ch] native/bpf/kernel/*.h)
 	@sh native/build.sh
@@ -58,7 +63,7 @@ native/build/weft.node: node_modules/.installed $(wildcard native/src/*.[ch] nat
 # dist/weft.mjs and dist/addons/, with the CNI plugin: all that a host with Node needs.
 bundle: dist/.bundled dist/weft-cni
 
-dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs native/build/weft.node native/build/cni-client $(wildcard native/prebuilds/*/*)
+dist/.bundled: dist/.built bin/check-node.mjs dist/weft-client.cjs dist/weft-daemon.cjs native/build/weft.node native/build/cni-client $(wildcard native/prebuilds/*/*)
 	node dist/deploy/bundle/main.js
 	@touch $@
 
