@@ -13,6 +13,7 @@ import {
   viewOf,
   waitUntilReady,
 } from './support/lab-suite.ts';
+import { assertHealthy } from './support/doctor/healthy.ts';
 import {
   askReadyz,
   leaseKeys,
@@ -58,6 +59,8 @@ describe('host-gw', () => {
 
   it('carries pings and TCP', () => assertAllPing(lab()));
 
+  it('is healthy to weft doctor', () => assertHealthy(lab()));
+
   it('has one route a peer through the interface, no device, and the full MTU', async () => {
     assert.deepEqual(await actualRoutes(), await expectedRoutes());
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), []);
@@ -101,6 +104,8 @@ describe('vxlan between two underlay networks, with settings', () => {
     assert.deepEqual(await programmedPeers(lab(), 'h1', 'flannel.7'), [await subnetOf(lab(), 'h2')]);
   });
 
+  it('is healthy to weft doctor', () => assertHealthy(lab()));
+
   it('makes the device with them', async () => {
     const [link] = await ask<{ mtu: number; linkinfo: { info_data: Record<string, unknown> } }>(
       lab(),
@@ -126,6 +131,8 @@ describe('vxlan with DirectRouting', () => {
   });
 
   it('carries pings and TCP', () => assertAllPing(lab()));
+
+  it('is healthy to weft doctor', () => assertHealthy(lab(), ['h1', 'h2']));
 
   it('routes to hosts of the same network directly, to others through the tunnel', async () => {
     const [h2, h3, h4] = await Promise.all(['h2', 'h3', 'h4'].map((name) => subnetOf(lab(), name)));
@@ -188,6 +195,7 @@ describe('alloc', () => {
     assert.equal(status, 200);
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), []);
     assert.deepEqual(await routesOf(lab(), 'h1'), []);
+    await assertHealthy(lab());
   });
 });
 
@@ -246,5 +254,6 @@ describe('a host behind a NAT', () => {
     await waitFor('a ping', () => canPing(lab(), 'c1', 'h2'), REPAIR_MS);
     assert.ok(await canPing(lab(), 'c2', 'h1'));
     assert.equal(await tunnelSource(), lab().host('h1').publicIp);
+    await assertHealthy(lab(), ['h1', 'h2']);
   });
 });

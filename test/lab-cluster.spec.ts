@@ -1,6 +1,7 @@
 // A cluster comes up: every container reaches every other, and each host's kernel holds exactly what flannel's would.
 import assert from 'node:assert/strict';
 import { checkLab } from '../lab/run.ts';
+import { assertHealthy } from './support/doctor/healthy.ts';
 import { ask, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 
 /** weft's routing protocol number, as `ip -j` prints it. */
@@ -17,6 +18,8 @@ for (const hosts of [3, 10]) {
       assert.equal(new Set(report.hosts.map((host) => host.subnet)).size, hosts);
       assert.ok((report.tcpGbitPerSec ?? 0) > 0);
     });
+
+    it('is healthy to weft doctor', () => assertHealthy(lab()));
 
     it('writes subnet.env as flannel does', async () => {
       const { subnet } = await viewOf(lab(), 'h1');

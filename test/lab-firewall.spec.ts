@@ -6,6 +6,7 @@ import type { Lab } from '../lab/lab.ts';
 import { waitFor } from '../lab/wait.ts';
 import { addressSeen, startCallers, startConversation, startEcho } from './support/path/conversation.ts';
 import { waitForLogLine } from './support/daemon-view.ts';
+import { assertHealthy } from './support/doctor/healthy.ts';
 import { canPing, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const REPAIR_MS = 60_000;
@@ -75,6 +76,8 @@ for (const { name, isNft, show, other } of ENGINES)
       const seen = await addressSeen(lab(), 'h1', peer, lab().host('h1').publicIp);
       assert.match(seen, /^10\.5\.\d+\.0$/);
     });
+
+    it('is healthy to weft doctor', () => assertHealthy(lab()));
 
     it('appears in subnet.env', async () => {
       assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_IPMASQ=true$/m);

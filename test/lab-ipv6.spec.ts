@@ -7,6 +7,7 @@ import { pingAll } from '../lab/probe.ts';
 import { ETCD_URL_IPV6 } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { askReadyz, leaseKeys, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
+import { assertHealthy } from './support/doctor/healthy.ts';
 import { ask, shellTest, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
 
@@ -79,6 +80,8 @@ describe('dual-stack vxlan', () => {
     assert.deepEqual([NETWORK, IPV6_NETWORK, MTU], ['10.5.0.0/16', 'fd00:5::/48', '1430']);
     assert.match(`${SUBNET} ${IPV6_SUBNET}`, /^10\.5\.\d+\.1\/24 fd00:5:0:[0-9a-f]+::1\/64$/);
   });
+
+  it('is healthy to weft doctor', () => assertHealthy(lab()));
 
   it('carries packets of the full MTU in both families', () => assertFullPings(lab()));
 
@@ -208,6 +211,7 @@ describe('dual-stack host-gw', () => {
     const { IPV6_SUBNET = '' } = await envOf(lab(), 'h2');
     const route = await lab().check('h1', ['ip', '-6', 'route', 'show', IPV6_SUBNET.replace('::1/', '::/')]);
     assert.match(route, new RegExp(`via ${lab().host('h2').publicIpv6} dev eth0 proto 87 `));
+    await assertHealthy(lab());
   });
 });
 
@@ -246,6 +250,7 @@ describe('IPv6 alone, on hosts that have no IPv4', () => {
     assert.equal(env['MTU'], '1430');
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), ['flannel-v6.1']);
     await assertFullPings(lab(), names);
+    await assertHealthy(lab());
   });
 
   it('keeps its subnet over a restart', async () => {

@@ -55,7 +55,7 @@ describe('liveness of peers in a lab', () => {
     assert.equal(status.code, 4, status.stdout);
     assert.match(
       status.stdout,
-      /degraded[^]*2 programmed; 1 reachable, 1 silent\n[^]*! 1 of 2 peers silent: 10\.5\.\d+\.0-24 since /,
+      /degraded[^]*2 programmed; 1 reachable, 1 silent\n[^]*! 1 of 2 peers silent: 10\.5\.\d+\.0-24 \(h2\) since /,
     );
     const problems = await lab().weft('h1', ['peers', '-p']);
     assert.equal(problems.code, 4);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { waitFor } from '../lab/wait.ts';
 import { overlayDevicesOf, routesOf } from './support/daemon-view.ts';
+import { assertHealthy } from './support/doctor/healthy.ts';
 import { useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing, type PingResult } from '../lab/traffic.ts';
 
@@ -115,6 +116,7 @@ describe('transport migration of running hosts', () => {
         assert.deepEqual(await overlayDevicesOf(lab(), name), ['flannel.1', 'flannel.2']);
       assert.deepEqual(await overlayDevicesOf(lab(), cut), ['flannel.1']);
       const { stdout } = await lab().weft('h1', ['status']);
+      await assertHealthy(lab());
       assert.match(stdout, /\n {2}change +to vxlan VNI 2 port 8472: leaving, waiting for 10\.5\./);
       await wire(`ip route del blackhole ${lab().host(cut).publicIp}`);
       await waitUntilFollowed(names(), change);

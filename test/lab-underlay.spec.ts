@@ -7,6 +7,7 @@ import { pingAll } from '../lab/probe.ts';
 import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
+import { assertHealthy } from './support/doctor/healthy.ts';
 import { canPing, shellTest, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
 
@@ -43,6 +44,7 @@ describe('direct routing while the underlay changes', () => {
   it('carries packets of the full MTU, directly and through the tunnel, in both families', async () => {
     await allReady(lab());
     await assertFullPings(lab());
+    await assertHealthy(lab());
   });
 
   const ROUNDS = 5;
@@ -155,6 +157,7 @@ describe('jumbo frames, and a reboot', () => {
     await allReady(lab());
     assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_MTU=8930$/m);
     await assertFullPings(lab());
+    await assertHealthy(lab());
   });
 
   it('gets the same subnets and MACs with nothing of before, the daemon first, then address, then etcd', async () => {

@@ -8,6 +8,7 @@ import { pingAll } from '../lab/probe.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, logOf, overlayDevicesOf, restartKept, waitForLogLine } from './support/daemon-view.ts';
 import { toolFile } from '../lab/tools.ts';
+import { assertHealthy } from './support/doctor/healthy.ts';
 import { ask, canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
 
@@ -34,6 +35,7 @@ describe('VXLAN in userspace on one host of three', () => {
       (await ask<{ linkinfo: { info_kind: string } }>(lab(), name, 'ip -j -d link show flannel.1'))[0]!
         .linkinfo.info_kind;
     assert.deepEqual([await kinds('h1'), await kinds('h2'), await kinds('h3')], ['vxlan', 'tun', 'vxlan']);
+    await assertHealthy(lab(), ['h1', 'h2']);
   });
 
   it('logs its offloads once', async () => {
@@ -61,6 +63,7 @@ describe('backend udp', () => {
   it('carries both families, each over its own underlay', async () => {
     await assertAllReachAll(lab());
     assert.deepEqual((await overlayDevicesOf(lab(), 'h1')).toSorted(), ['flannel-v6.0', 'flannel0']);
+    await assertHealthy(lab());
   });
 
   for (const address of ['10.5.255.7', 'fd00:5:0:ffff::7'])

@@ -5,7 +5,7 @@ import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
 import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
 import { truncate, type Check } from './check.ts';
 import { links } from './checks-host.ts';
-import { isBridge } from './path/bridge-checks.ts';
+import { isBridge } from './path/bridges.ts';
 import type { Facts } from './facts.ts';
 
 const configMissing: Check = {

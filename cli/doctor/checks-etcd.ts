@@ -12,6 +12,7 @@ import type { Check, Found } from './check.ts';
 import { etcdClock } from './clock-check.ts';
 import { etcdAlarm } from './etcd-alarms.ts';
 import { ETCD_TIMEOUT_MS, type Facts } from './facts.ts';
+import { twice } from './twice.ts';
 
 type EndpointProblem = Omit<Found, 'severity'> & { readonly check: string };
 
@@ -180,7 +181,7 @@ async function tryRead(etcd: EtcdOptions, endpoint: string): Promise<RegistryErr
   let store: ConfigStore | undefined;
   try {
     store = createEtcdConfigStore({ ...etcd, endpoints: [endpoint], requestTimeoutMs: ETCD_TIMEOUT_MS });
-    await store.read();
+    await twice((one) => one.read(), store);
     return undefined;
   } catch (error) {
     if (error instanceof RegistryError) return error;

@@ -12,17 +12,12 @@ import { evaluate } from '../../daemon/trace/evaluate.ts';
 import { parseIptablesSave } from '../../daemon/trace/iptables-ruleset.ts';
 import type { Packet } from '../../daemon/trace/packet.ts';
 import type { IpAddress } from '../../lib/address.ts';
-import { acceptsForward } from './checks-firewall.ts';
 import { findDrops } from './firewall/firewall-drops.ts';
 import { describeSkew } from './clock-check.ts';
 import { CHECKS, runChecks } from './run-checks.ts';
 import { Facts } from './facts.ts';
 
-describe('the port-dropped check of weft doctor finds', () => {
-  const save = (...rules: readonly string[]): string => `*filter\n:INPUT ACCEPT [0:0]\n${rules.join('\n')}\n`;
-  const closed = (...rules: readonly string[]): string =>
-    save(...rules).replace('INPUT ACCEPT', 'INPUT DROP');
-
+describe('the text of nftables has a rule that drops the port, by', () => {
   const [ACCEPT, DROP] = ['accept', 'drop'].map(
     (verdict) => `udp dport 8472 counter packets 3 bytes 90 ${verdict}`,
   ) as [string, string];
@@ -31,62 +26,79 @@ describe('the port-dropped check of weft doctor finds', () => {
   const input = (...rules: readonly string[]): string =>
     chain('INPUT', 'type filter hook input priority filter; policy accept;', ...rules);
 
-  for (const [what, iptables, nft] of [
-    ['a rule about its port', save('-A INPUT -p udp -m udp --dport 8472 -j DROP'), ''],
-    ['a rule about several ports', save('-A INPUT -p udp -m multiport --dports 53,8472 -j REJECT'), ''],
-    ['a rule about all of UDP', save('-A INPUT -p udp -j DROP'), ''],
+  for (const [what, nft] of [
+    ['a rule', '\t\tudp dport 8472 drop\n'],
+    ['a rule with a counter', 'udp dport { 8285, 8472 } counter packets 3 bytes 90 drop\n'],
+    ['a rule behind one for the loopback', input('iifname "lo" accept', DROP)],
+    ['a rule behind one about another port', input('udp dport 4789 accept', DROP)],
+    ['a rule before one that accepts', input(DROP, ACCEPT)],
+    ['a rule in a chain that another one calls', input('jump more') + chain('more', DROP)],
+    ['a rule behind one of another table', input(ACCEPT) + input(DROP).replace('filter', 'other')],
+  ] as const)
+    it(what, () => assert.equal(findDrops(8472, nft).length, 1));
+
+  for (const [what, nft] of [
+    ['nothing', ''],
+    ['both views of its own remedy before the rule', input(ACCEPT, DROP)],
+    ['a rule behind one that accepts all of UDP', input('meta l4proto udp accept', DROP)],
+    ['a chain behind a rule that accepts', input(ACCEPT, 'jump more') + chain('more', DROP)],
+    ['a chain that accepts before the rule', input('jump more', DROP) + chain('more', ACCEPT)],
+    ['a chain that none calls', input() + chain('more', DROP)],
+    ['chains that call each other', input('jump more') + chain('more', 'jump INPUT')],
+    ['a rule about some senders', 'ip saddr != 10.0.0.0/8 udp dport 8472 drop\n'],
+  ] as const)
+    it(`no rule in ${what}`, () => assert.deepEqual(findDrops(8472, nft), []));
+});
+
+describe('the rules of INPUT drop the packet of a tunnel by', () => {
+  const packet: Packet = {
+    family: 4,
+    protocol: 'udp',
+    source: '10.9.1.2' as IpAddress,
+    target: '10.9.1.1' as IpAddress,
+    sourcePort: 40_001,
+    targetPort: 8472,
+    iif: 'eth0',
+    state: 'new',
+    isToHost: true,
+  };
+  const save = (...rules: readonly string[]): string => `*filter\n:INPUT ACCEPT [0:0]\n${rules.join('\n')}\n`;
+  const closed = (...rules: readonly string[]): string =>
+    save(...rules).replace('INPUT ACCEPT', 'INPUT DROP');
+  const decide = (text: string) => evaluate(parseIptablesSave(text, 'iptables'), 'input', packet);
+
+  for (const [what, text] of [
+    ['a rule about its port', save('-A INPUT -p udp -m udp --dport 8472 -j DROP')],
+    ['a rule about several ports', save('-A INPUT -p udp -m multiport --dports 53,8472 -j REJECT')],
+    ['a rule about all of UDP', save('-A INPUT -p udp -j DROP')],
     [
       'a policy without a rule',
       closed('-A INPUT -i lo -j ACCEPT', '-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT'),
-      '',
-    ],
-    ['a rule of nftables', '', '\t\tudp dport 8472 drop\n'],
-    ['a rule of nftables with a counter', '', 'udp dport { 8285, 8472 } counter packets 3 bytes 90 drop\n'],
-    ['a rule of nftables behind one for the loopback', '', input('iifname "lo" accept', DROP)],
-    ['a rule of nftables behind one about another port', '', input('udp dport 4789 accept', DROP)],
-    ['a rule of nftables before one that accepts', '', input(DROP, ACCEPT)],
-    ['a rule of nftables in a chain that another one calls', '', input('jump more') + chain('more', DROP)],
-    [
-      'a rule of nftables behind one of another table',
-      '',
-      input(ACCEPT) + input(DROP).replace('filter', 'other'),
     ],
     [
       'a rule behind one of another table',
-      `*mangle\n-A INPUT -j ACCEPT\n${save('-A INPUT -p udp -j DROP')}`,
-      '',
+      `*mangle\n:INPUT ACCEPT [0:0]\n-A INPUT -j ACCEPT\n${save('-A INPUT -p udp -j DROP')}`,
     ],
   ] as const)
-    it(what, () => assert.equal(findDrops(8472, iptables, nft).length, 1));
+    it(what, () => assert.ok(decide(text).drop));
 
-  for (const [what, iptables, nft] of [
-    ['nothing', '', ''],
-    ['a rule about another port', save('-A INPUT -p udp -m udp --dport 84720 -j DROP'), ''],
-    ['a rule about some senders', save('-A INPUT ! -s 10.0.0.0/8 -p udp -m udp --dport 8472 -j DROP'), ''],
+  for (const [what, text] of [
+    ['a rule about another port', save('-A INPUT -p udp -m udp --dport 84720 -j DROP')],
+    ['a rule about some senders', save('-A INPUT ! -s 10.0.0.0/8 -p udp -m udp --dport 8472 -j DROP')],
     [
       'a rule behind one that accepts',
       save('-A INPUT -p udp --dport 8472 -j ACCEPT', '-A INPUT -p udp -j DROP'),
-      '',
     ],
     [
       'a policy beside a rule for peers',
       closed('-A INPUT -s 10.9.0.0/16 -p udp -m udp --dport 8472 -j ACCEPT'),
-      '',
     ],
-    ['a policy beside another chain', closed('-A INPUT -j ufw-before-input'), ''],
     [
-      'both views of its own remedy before the rule',
+      'its own remedy before the rule',
       save('-A INPUT -p udp -m udp --dport 8472 -j ACCEPT', '-A INPUT -p udp -m udp --dport 8472 -j DROP'),
-      input(ACCEPT, DROP),
     ],
-    ['a rule of nftables behind one that accepts all of UDP', '', input('meta l4proto udp accept', DROP)],
-    ['a chain behind a rule that accepts', '', input(ACCEPT, 'jump more') + chain('more', DROP)],
-    ['a chain that accepts before the rule', '', input('jump more', DROP) + chain('more', ACCEPT)],
-    ['a chain that none calls', '', input() + chain('more', DROP)],
-    ['chains that call each other', '', input('jump more') + chain('more', 'jump INPUT')],
-    ['a rule of nftables about some senders', '', 'ip saddr != 10.0.0.0/8 udp dport 8472 drop\n'],
   ] as const)
-    it(`no fault in ${what}`, () => assert.deepEqual(findDrops(8472, iptables, nft), []));
+    it(`nothing like ${what}`, () => assert.equal(decide(text).drop, undefined));
 });
 
 describe('the rules of FORWARD accept a packet by', () => {
@@ -117,20 +129,6 @@ describe('the rules of FORWARD accept a packet by', () => {
     '-m state --state ESTABLISHED -j ACCEPT',
   ])
     it(`nothing like ${rule}`, () => assert.ok(!accepts(rule)));
-});
-
-describe('the forward-drop check of weft doctor accepts', () => {
-  const network = cidr('10.5.0.0/16');
-  for (const rule of ['-j ACCEPT', '-s 10.0.0.0/8 -j ACCEPT', '-d 10.5.0.0/16 -j ACCEPT', '-j FLANNEL-FWD'])
-    it(rule, () => assert.ok(acceptsForward(`-A FORWARD ${rule}`, network)));
-  for (const rule of [
-    '-s 10.6.0.0/16 -j ACCEPT',
-    '-o docker0 -j ACCEPT',
-    '-p tcp -j ACCEPT',
-    '-j DROP',
-    '-m state --state ESTABLISHED -j ACCEPT',
-  ])
-    it(`nothing like ${rule}`, () => assert.ok(!acceptsForward(`-A FORWARD ${rule}`, network)));
 });
 
 describe('the docker-direct check of weft doctor finds', () => {

@@ -17,6 +17,7 @@ import type { IpAddress } from '../../lib/address.ts';
 import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
 import { ToolQueue } from './tool-queue.ts';
+import { twice } from './twice.ts';
 import { kubernetesOptionsOf } from '../client/kubernetes-options.ts';
 
 export interface FactsOptions {
@@ -148,7 +149,7 @@ export class Facts {
     let store: ConfigStore | undefined;
     try {
       store = createEtcdConfigStore({ ...this.etcd, requestTimeoutMs: ETCD_TIMEOUT_MS });
-      return await action(store);
+      return await twice(action, store);
     } catch {
       return undefined;
     } finally {

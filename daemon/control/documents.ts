@@ -9,7 +9,11 @@ export const statusEndpoint: Endpoint = {
   method: 'GET',
   path: '/v1/status',
   summary: 'health of this host, its lease, registry, kernel and counts of peers',
-  handle: (daemon) => ({ json: statusOf(daemon) }),
+  handle: async (daemon) => {
+    // Names are shown of peers that do not answer alone.
+    if ((daemon.readiness.livenessProblems ?? []).length > 0) await daemon.hostNames?.refresh();
+    return { json: statusOf(daemon) };
+  },
 };
 
 export const peersEndpoint: Endpoint = {

@@ -134,6 +134,12 @@ export class Components implements ControlledNode {
     return this.node?.liveness;
   }
 
+  /** Of a peer; as names were when last read. */
+  #nameOf(key: string): string | undefined {
+    const lease = this.leaseManager?.peers.get(key);
+    return lease && this.hostNames?.of(lease);
+  }
+
   get readiness(): ReadinessParts {
     const parts = this.#readinessParts;
     if (!this.hasBeenReady) return parts;
@@ -155,7 +161,7 @@ export class Components implements ControlledNode {
       conflistProblem: this.conflist?.status.problem,
       hasPublicIpConflict: leaseManager !== undefined && leaseManager.nodeId === this.contestedPublicIp,
       silentPeers: wireguard === undefined || wireguard.silent === 0 ? 0 : silentHandshakes(this),
-      livenessProblems: liveness?.problems() ?? [],
+      livenessProblems: liveness?.problems((key) => this.#nameOf(key)) ?? [],
       peerError: () => peerErrorOf(reconciler),
       ...(leaseManager && { leaseManager }),
       ...(reconciler && { reconciler }),

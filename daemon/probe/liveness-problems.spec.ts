@@ -22,6 +22,15 @@ describe('what operators read about peers that do not answer', () => {
     ]);
   });
 
+  it('has the names of hosts beside their keys', () => {
+    const nameOf = (key: string) => (key === '10.5.2.0-24' ? 'db-2' : undefined);
+    assert.deepEqual(livenessProblems(pairs(2, silent), 9, nameOf), [
+      `2 of 9 peers silent: 10.5.1.0-24 since ${SINCE}, 10.5.2.0-24 (db-2) since ${SINCE}`,
+    ]);
+    // Of Kubernetes the key is the name.
+    assert.doesNotMatch(livenessProblems(pairs(1, silent), 9, (key) => key).join(), /\(/);
+  });
+
   it('suspects this host where no peer answers, and not where its only peer does not', () => {
     assert.match(
       livenessProblems(pairs(2, silent), 2)[0]!,

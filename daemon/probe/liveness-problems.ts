@@ -16,11 +16,16 @@ export function livenessMessage(state: LivenessStateV1): string {
 /** Peers named in one line. */
 const MAX_NAMED = 3;
 
+/** What operators call the host of a lease; `undefined` if it has no name. */
+export type PeerName = (key: string) => string | undefined;
+
 /** One line for each state that a peer of `found` is in; `total`: peers of this host. */
 export function livenessProblems(
   found: readonly (readonly [key: string, liveness: Liveness])[],
   total: number,
+  nameOf: PeerName = () => undefined,
 ): readonly string[] {
+  const named = (peers: typeof found): string => listPeers(peers, nameOf);
   const silent = found.filter(([, { state }]) => state === 'silent');
   const broken = found.filter(([, { state }]) => state === 'overlay-broken');
   const lines: string[] = [];
@@ -34,11 +39,17 @@ export function livenessProblems(
   return lines;
 }
 
-function named(found: readonly (readonly [key: string, liveness: Liveness])[]): string {
+function listPeers(found: readonly (readonly [key: string, liveness: Liveness])[], nameOf: PeerName): string {
   const sorted = [...found].sort(([a], [b]) => (a < b ? -1 : 1));
   const names = sorted
     .slice(0, MAX_NAMED)
-    .map(([key, { sinceMs }]) => `${key} since ${new Date(sinceMs).toISOString()}`);
+    .map(([key, { sinceMs }]) => `${withName(key, nameOf)} since ${new Date(sinceMs).toISOString()}`);
   const more = found.length - names.length;
   return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** The key, with the host's name where that is another. */
+function withName(key: string, nameOf: PeerName): string {
+  const name = nameOf(key);
+  return name === undefined || name === key ? key : `${key} (${name})`;
 }

@@ -7,7 +7,7 @@ import type { Native } from '../../native/index.ts';
 import type { Logger } from '../log/log.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 import { EchoSweeper } from './echo-sweeper.ts';
-import { livenessProblems } from './liveness-problems.ts';
+import { livenessProblems, type PeerName } from './liveness-problems.ts';
 import { LivenessProber, type LivenessProberOptions } from './liveness-prober.ts';
 import type { Liveness, LivenessCounts } from './liveness-state.ts';
 import { targetsOf, type PeerTargets } from './peer-targets.ts';
@@ -34,7 +34,7 @@ export interface LivenessView {
   readonly of: (key: string) => Liveness | undefined;
   readonly counts: () => LivenessCounts;
   /** One line each about peers that do not answer. */
-  readonly problems: () => readonly string[];
+  readonly problems: (nameOf?: PeerName) => readonly string[];
   /** Round trips of all echoes, in ms. */
   readonly rtts: () => HistogramSnapshot;
 }
@@ -100,9 +100,9 @@ export class PeerLiveness implements LivenessView {
     return this.#rtts.snapshot();
   }
 
-  problems(): readonly string[] {
+  problems(nameOf?: PeerName): readonly string[] {
     const found = this.#prober.unreachable().filter(([key]) => this.of(key) !== undefined);
-    return livenessProblems(found, this.#options.peers().size);
+    return livenessProblems(found, this.#options.peers().size, nameOf);
   }
 
   /** Peers that are in the kernel: echoes to others would leave by the default route. */

@@ -1,43 +1,6 @@
-// Finds rules of iptables and nftables that drop a UDP port from every sender, in the order in which
-// the kernel takes them: what an earlier rule accepts, a later one of the same chain does not drop.
-// Pure.
-
-/** Input rules, in the syntax of their program, that drop UDP port `port` from every sender. */
-export function findDrops(port: number, iptables: string, nft: string): readonly string[] {
-  const inTables = iptables.split(/^(?=\*)/m).flatMap((table) => findTableDrops(port, table));
-  if (inTables.length > 0) return inTables;
-  return findNftDrops(port, nft).map((line) => `nft: ${line}`);
-}
-
-/** Each table has an INPUT of its own, and each of them must let the packet pass. */
-function findTableDrops(port: number, table: string): readonly string[] {
-  const rules = table.split('\n').filter((line) => line.startsWith('-A INPUT '));
-  const first = rules.find((rule) => /-j (?:DROP|REJECT|ACCEPT)\b/.test(rule) && matchesPort(rule, port));
-  const isClosed = /^:INPUT (?:DROP|REJECT)/m.test(table);
-  if (first !== undefined && !first.includes('-j ACCEPT')) return [`iptables: ${first}`];
-  if (first === undefined && isClosed && !rules.some((rule) => mayAccept(rule, port)))
-    return [`iptables: policy of INPUT drops, and no rule accepts UDP port ${port}`];
-  return [];
-}
-
-/** Whether a rule matches UDP port `port`, or all packets, from every sender. */
-function matchesPort(rule: string, port: number): boolean {
-  if (/ (?:-s|-i|!|--state|--ctstate|-m (?:limit|set|mark|owner)) ?/.test(rule)) return false;
-  if (!/ -p | --dport/.test(rule)) return true;
-  return (
-    / -p udp\b/.test(rule) &&
-    (!/--dport/.test(rule) || new RegExp(String.raw`--dports? (?:\S*,)?${port}\b`).test(rule))
-  );
-}
-
-/** Whether a rule with conditions may accept the port from peers, for example by their network. */
-function mayAccept(rule: string, port: number): boolean {
-  return (
-    /-j (?!DROP|REJECT|LOG)/.test(rule) &&
-    !/-i lo\b|state/.test(rule) &&
-    (!/--dport/.test(rule) || new RegExp(String.raw`\b${port}\b`).test(rule))
-  );
-}
+// Finds rules in the text of nftables that drop a UDP port from every sender, for a nft that prints
+// no JSON, in the order in which the kernel takes them: what an earlier rule accepts, a later one of
+// the same chain does not drop. Pure.
 
 interface NftChain {
   readonly rules: string[];
@@ -61,7 +24,8 @@ function parseChains(nft: string): ReadonlyMap<string, NftChain> {
   return chains;
 }
 
-function findNftDrops(port: number, nft: string): readonly string[] {
+/** Rules of `nft list ruleset` that drop UDP port `port` from every sender. */
+export function findDrops(port: number, nft: string): readonly string[] {
   const chains = parseChains(nft);
   const counter = String.raw`(?:counter[^a-z]*(?:packets \d+ bytes \d+ )?)?`;
   const match = String.raw`udp dport (?:${port}|\{[^}]*\b${port}\b[^}]*\}) ${counter}`;
@@ -83,5 +47,5 @@ function findNftDrops(port: number, nft: string): readonly string[] {
   };
   for (const [key, chain] of chains)
     if (chain.isBase) walk(key.slice(0, key.lastIndexOf(' ')), chain, [chain]);
-  return drops;
+  return drops.map((line) => `nft: ${line}`);
 }

@@ -32,15 +32,6 @@ export async function variantRules(facts: Facts): Promise<readonly VariantRules[
   });
 }
 
-/** Policy and rules of FORWARD of the table filter, as `iptables -S FORWARD` prints them. */
-export function forwardRules(text: string): readonly string[] {
-  const [, filter = ''] = /^\*filter\n([^]*?)^COMMIT/m.exec(text) ?? [];
-  return filter
-    .split('\n')
-    .filter((line) => /^(?::|-A )FORWARD /.test(line))
-    .map((line) => line.replace(/^:FORWARD (\S+).*/, '-P FORWARD $1'));
-}
-
 export function hasChain(text: string, chain: string): boolean {
   return text.includes(`\n:${chain} `);
 }

@@ -87,23 +87,3 @@ describe('the proxy-mode check of weft doctor', () => {
     );
   });
 });
-
-describe('the forward-drop check of weft doctor', () => {
-  const own = { 'iptables -S FORWARD': '-P FORWARD ACCEPT\n' };
-
-  it('finds a policy in the variant of iptables that the daemon does not use', async () => {
-    const found = await find('forward-drop', { ...own, 'iptables-legacy-save': filter('DROP') });
-    assert.equal(found?.evidence[0], 'iptables-legacy-save: -P FORWARD DROP');
-    assert.match(found.fix, /^iptables-legacy -A FORWARD -s 10\.244\.0\.0\/16 -j ACCEPT;/);
-  });
-
-  it('finds nothing where that variant accepts, or another table drops', async () => {
-    const accepted = filter(
-      'DROP',
-      '-A FORWARD -s 10.244.0.0/16 -j ACCEPT',
-      '-A FORWARD -d 10.0.0.0/8 -j ACCEPT',
-    );
-    assert.equal(await find('forward-drop', { ...own, 'iptables-legacy-save': accepted }), undefined);
-    assert.equal(await find('forward-drop', { ...own, 'iptables-nft-save': filter('ACCEPT') }), undefined);
-  });
-});

@@ -7,9 +7,9 @@ import type { Facts } from '../facts.ts';
 import { findDrops } from '../firewall/firewall-drops.ts';
 import { acceptCommand, impactOf, keepHint, placeKey, renderPlace, type Traffic } from './firewall-fix.ts';
 import { readFirewall } from './firewall-facts.ts';
-import { readJourneys, readTunnel } from './journeys.ts';
+import { readJourneys, type PeerJourney } from './journeys.ts';
 import { walkJourney } from './firewall-walk.ts';
-import type { Stage } from './stages.ts';
+import type { Stage, Tunnel } from './stages.ts';
 
 /** A rule that drops, with the packets that it drops. */
 interface Drop {
@@ -36,7 +36,7 @@ export function walkFirewall(facts: Facts): Promise<Walked> {
       for (const { stage, outcome } of walkJourney(tables, journey)) {
         for (const place of outcome.doubts) doubts.set(placeKey(place), place);
         if (outcome.drop === undefined) continue;
-        const traffic = trafficOf(stage, path.network, journey.tunnel);
+        const traffic = trafficOf(stage, path.network);
         note(drops, { place: outcome.drop, traffic, stage, peer: end.key });
       }
     return { drops: [...drops.values()], doubts: [...doubts.values()] };
@@ -44,14 +44,10 @@ export function walkFirewall(facts: Facts): Promise<Walked> {
 }
 
 function trafficOf(
-  { layer, packet }: Stage,
+  { packet: { family }, tunnel }: Stage,
   network: Extract<Traffic, { layer: 'inner' }>['network'],
-  tunnel: Extract<Traffic, { layer: 'tunnel' }>['tunnel'] | undefined,
 ): Traffic {
-  const { family } = packet;
-  return layer === 'inner' || tunnel === undefined
-    ? { layer: 'inner', family, network }
-    : { layer, family, tunnel };
+  return tunnel === undefined ? { layer: 'inner', family, network } : { layer: 'tunnel', family, tunnel };
 }
 
 interface Noted {
@@ -62,7 +58,8 @@ interface Noted {
 }
 
 function note(drops: Map<string, Drop>, { place, traffic, stage, peer }: Noted): void {
-  const key = `${placeKey(place)} ${traffic.layer} ${traffic.family}`;
+  const kind = traffic.layer === 'inner' ? traffic.layer : nameOf(traffic.tunnel);
+  const key = `${placeKey(place)} ${kind} ${traffic.family}`;
   const drop = drops.get(key) ?? { place, traffic, packets: new Set(), hooks: new Set(), peers: new Set() };
   drop.packets.add(renderPacket(stage.packet));
   drop.hooks.add(stage.hook);
@@ -112,35 +109,45 @@ export async function listUnreadRules(facts: Facts): Promise<readonly string[]> 
 
 /** Rules that drop packets of the tunnel. */
 export async function findPortDrops(facts: Facts): Promise<readonly Found[]> {
-  const [{ drops }, tunnel, { hasNft }] = await Promise.all([
+  const [{ drops }, journeys, { hasNft }] = await Promise.all([
     walkFirewall(facts),
-    readTunnel(facts),
+    readJourneys(facts),
     readFirewall(facts),
   ]);
-  if (tunnel === undefined) return [];
-  const name = tunnel.port === undefined ? `IP protocol ${tunnel.protocol}` : `UDP port ${tunnel.port}`;
   const inTunnel = drops.filter(({ traffic }) => traffic.layer === 'tunnel');
   const peers = new Set(inTunnel.flatMap((drop) => [...drop.peers]));
-  const all = new Set((await readJourneys(facts)).map(({ end }) => end.key));
+  const all = new Set(journeys.map(({ end }) => end.key));
   const isOfFew = peers.size > 0 && peers.size < all.size;
   const few = isOfFew ? `, to or from ${[...peers].slice(0, 3).join(', ')}` : '';
-  const found = finding(
-    inTunnel,
-    `A firewall of this host drops ${name}, which the overlay network needs${few}`,
-  );
-  if (found.length > 0 || hasNft || tunnel.port === undefined) return found;
-  return byText(facts, tunnel.port);
+  const found = finding(inTunnel, `${titleOf(inTunnel.map(({ traffic }) => traffic))}${few}`);
+  return found.length > 0 || hasNft ? found : byText(facts, journeys);
+}
+
+function titleOf(traffic: readonly Traffic[]): string {
+  const names = traffic.flatMap((each) => (each.layer === 'tunnel' ? nameOf(each.tunnel) : []));
+  return `A firewall of this host drops ${[...new Set(names)].join(' and ')}, which the overlay network needs`;
+}
+
+function nameOf({ protocol, port }: Tunnel): string {
+  return port === undefined ? `IP protocol ${protocol}` : `UDP port ${port}`;
 }
 
 /** Where nft has no JSON, its text says whether a rule drops the port. */
-async function byText(facts: Facts, port: number): Promise<readonly Found[]> {
-  const evidence = findDrops(port, '', (await facts.program('nft', 'list', 'ruleset')) ?? '');
-  if (evidence.length === 0) return [];
+async function byText(facts: Facts, journeys: readonly PeerJourney[]): Promise<readonly Found[]> {
+  const tunnels = journeys.flatMap(({ journey }) => journey.tunnels);
+  const text = (await facts.program('nft', 'list', 'ruleset')) ?? '';
+  const drops = new Map(
+    tunnels.flatMap((tunnel) => {
+      const lines = tunnel.port === undefined ? [] : findDrops(tunnel.port, text);
+      return lines.length === 0 ? [] : [[nameOf(tunnel), lines] as const];
+    }),
+  );
+  if (drops.size === 0) return [];
   return [
     {
       severity: 'error',
-      title: `A firewall of this host drops UDP port ${port}, which the overlay network needs`,
-      evidence: truncate(evidence),
+      title: `A firewall of this host drops ${[...drops.keys()].join(' and ')}, which the overlay network needs`,
+      evidence: truncate([...new Set([...drops.values()].flat())]),
       impact: 'No packet of containers arrives from other hosts',
       fix: 'remove that rule: nft -a list ruleset has its handle',
     },

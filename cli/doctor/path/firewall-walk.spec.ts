@@ -11,7 +11,7 @@ const journey: Journey = {
   remote: address('10.5.2.2'),
   bridge: 'br0',
   device: 'flannel.1',
-  tunnel: { protocol: 'udp', port: 8472, isSymmetric: false },
+  tunnels: [{ protocol: 'udp', port: 8472, isSymmetric: false }],
   outer: { local: address('198.18.1.1'), remote: address('198.18.1.2'), device: 'eth0' },
 };
 

@@ -93,6 +93,17 @@ describe('weft doctor on a host with', () => {
       assert.deepEqual(await find('bridge-subnet', [ours, bridge(device, 1500, '10.0.0.5/8')], routes), []);
     });
 
+  const twins = [bridge('br8', 1450, '10.5.1.1/29'), bridge('cni0', 1450, '10.5.1.1/29'), port('cni0')];
+  it('two bridges of one address leaves it to the one with containers', async () => {
+    const [found] = await find('bridge-twice', twins, []);
+    assert.match(found?.fix ?? '', /^ip address del 10\.5\.1\.1\/29 dev br8 {2}# cni0 keeps it/);
+  });
+
+  it('two bridges of one address leaves it to the one that reaches other hosts', async () => {
+    const [found] = await find('bridge-twice', twins, [{ dev: 'br8' }]);
+    assert.match(found?.fix ?? '', /^ip address del 10\.5\.1\.1\/29 dev cni0 {2}# br8 keeps it/);
+  });
+
   it('a wide bridge of others suggests no removal of the device', async () => {
     const [found] = await find('bridge-subnet', [bridge('br9', 1500, '10.0.0.5/8')], []);
     assert.match(found?.fix ?? '', /^ip address del 10\.0\.0\.5\/8 dev br9;/);

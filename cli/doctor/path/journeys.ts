@@ -1,7 +1,16 @@
 // Journeys of packets to and from each peer, as facts of this host give them.
+import type { BackendConfig } from '../../../allocator/config/config.ts';
 import { transportOf } from '../../../backends/transport.ts';
+import {
+  addressOf,
+  addToAddress,
+  bitsOf,
+  contains,
+  prefixLengthOf,
+  type Cidr,
+} from '../../../lib/address.ts';
 import type { Facts } from '../facts.ts';
-import { isUp } from './bridge-checks.ts';
+import { isUp } from './bridges.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import { lookupPath } from './path-lookup.ts';
 import { readPeerEnds, type PeerEnd } from './peer-ends.ts';
@@ -14,43 +23,51 @@ export interface PeerJourney {
   readonly journey: Journey;
 }
 
-/** One for each peer and family. */
+/** One for each peer and family; without peers, one of each family to a host that may join. */
 export function readJourneys(facts: Facts): Promise<readonly PeerJourney[]> {
   return facts.once('journeys', async () => {
     const [paths, ends] = await Promise.all([readOwnPaths(facts), readPeerEnds(facts)]);
-    if (paths.length === 0 || ends.length === 0) return [];
-    const tunnel = await readTunnel(facts);
     const found = await Promise.all(
-      paths.flatMap((path) =>
-        ends
-          .filter(({ family }) => family === path.family)
-          .map((end) => toJourney(facts, { path, end, tunnel })),
-      ),
+      paths.flatMap((path) => {
+        const own = ends.filter(({ family }) => family === path.family);
+        const isAlone = ends.length === 0 && facts.to === undefined;
+        return (isAlone ? [hostToJoin(path)] : own).map((end) => toJourney(facts, path, end));
+      }),
     );
     return found.flat();
   });
 }
 
-interface Parts {
-  readonly path: OwnPath;
-  readonly end: PeerEnd;
-  readonly tunnel: Tunnel | undefined;
+/** The subnet behind this host's, at the address behind its own. */
+function hostToJoin({ family, network, subnet, underlay }: OwnPath): PeerEnd {
+  const next = addToAddress(addressOf(subnet), 1n << BigInt(bitsOf(family) - prefixLengthOf(subnet)));
+  const first = contains(network, next) ? next : addressOf(network);
+  return {
+    key: 'a host that joins',
+    family,
+    subnet: `${first}/${prefixLengthOf(subnet)}` as Cidr,
+    address: addToAddress(first, 2n),
+    ...(underlay && { underlay: addToAddress(underlay.address, 1n) }),
+  };
 }
 
-async function toJourney(facts: Facts, { path, end, tunnel }: Parts): Promise<readonly PeerJourney[]> {
+async function toJourney(facts: Facts, path: OwnPath, end: PeerEnd): Promise<readonly PeerJourney[]> {
   const lookup = await lookupPath(facts, { from: path.address, to: end.address, iif: 'lo' });
   const device = isOnPath(path, end, lookup) ? lookup.dev : path.devices[0];
   if (device === undefined) return [];
   const bridge = (path.bridges.find(isUp) ?? path.bridges[0])?.ifname;
-  const outer = await readOuter(facts, path, end);
-  const isTunnelled = device !== path.underlay?.name;
+  const [outer, tunnels] = await Promise.all([
+    readOuter(facts, path, end),
+    readTunnels(facts, device, device !== path.underlay?.name),
+  ]);
   const journey: Journey = {
     family: path.family,
     local: path.address,
     remote: end.address,
     device,
+    tunnels: outer === undefined ? [] : tunnels,
     ...(bridge !== undefined && { bridge }),
-    ...(isTunnelled && tunnel !== undefined && outer !== undefined && { tunnel, outer }),
+    ...(tunnels.length > 0 && outer !== undefined && { outer }),
   };
   return [{ path, end, journey }];
 }
@@ -62,15 +79,29 @@ async function readOuter(facts: Facts, path: OwnPath, end: PeerEnd): Promise<Jou
   return { local: path.underlay.address, remote: end.underlay, device: dev ?? path.underlay.name };
 }
 
-/** What carries packets of this network; `undefined` without encapsulation, and with IPsec. */
-export function readTunnel(facts: Facts): Promise<Tunnel | undefined> {
-  return facts.once('tunnel', async () => {
-    const [devices, config] = await Promise.all([facts.devices, facts.config]);
-    const tunnel = devices?.devices.find((device) => device.tunnel !== undefined)?.tunnel;
-    const kind = tunnel?.encapsulation ?? config?.backend.type;
-    if (kind === 'ipip') return { protocol: 'ipip', isSymmetric: false };
-    if (kind !== 'vxlan' && kind !== 'udp' && kind !== 'wireguard') return undefined;
-    const port = tunnel?.port ?? (config === undefined ? undefined : transportOf(config.backend).port);
-    return port === undefined ? undefined : { protocol: 'udp', port, isSymmetric: kind !== 'vxlan' };
-  });
+/** IKE, IKE and ESP in UDP (RFC 3948), and ESP. */
+const IPSEC: readonly Tunnel[] = [
+  { protocol: 'udp', port: 500, isSymmetric: true },
+  { protocol: 'udp', port: 4500, isSymmetric: true },
+  { protocol: 'esp', isSymmetric: true },
+];
+
+/** What carries packets that leave by a device: an overlay device's tunnel, or IPsec's. */
+async function readTunnels(facts: Facts, name: string, isOverlay: boolean): Promise<readonly Tunnel[]> {
+  const [devices, config] = await Promise.all([facts.devices, facts.config]);
+  const backend = config?.backend;
+  if (backend?.type === 'ipsec') return backend.isUdpEncap ? IPSEC.slice(0, -1) : IPSEC;
+  if (!isOverlay) return [];
+  const all = (devices?.devices ?? []).filter(({ tunnel }) => tunnel !== undefined);
+  const tunnel = (all.find((device) => device.name === name) ?? all[0])?.tunnel;
+  const kind = tunnel?.encapsulation ?? backend?.type;
+  if (kind === 'ipip') return [{ protocol: 'ipip', isSymmetric: false }];
+  if (kind !== 'vxlan' && kind !== 'udp' && kind !== 'wireguard') return [];
+  const port = tunnel?.port ?? (backend && defaultPort(backend));
+  return port === undefined ? [] : [{ protocol: 'udp', port, isSymmetric: kind !== 'vxlan' }];
+}
+
+/** Of a host without a daemon that has a device. */
+function defaultPort(backend: BackendConfig): number | undefined {
+  return backend.type === 'wireguard' ? backend.listenPort : transportOf(backend).port;
 }

@@ -11,7 +11,7 @@ import {
 } from '../../../daemon/trace/policy-routing.ts';
 import { truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
-import { isUp, ownPathCheck } from './bridge-checks.ts';
+import { isUp, ownPathCheck } from './bridges.ts';
 import { inNamespace, readContainers } from './containers.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import { lookupPath, type Ends, type PathLookup } from './path-lookup.ts';

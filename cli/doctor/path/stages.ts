@@ -18,6 +18,8 @@ export interface Stage {
   readonly direction: 'sent' | 'received';
   /** The packet between containers, or the tunnel's. */
   readonly layer: 'inner' | 'tunnel';
+  /** Of the tunnel's packet. */
+  readonly tunnel?: Tunnel;
 }
 
 export interface Journey {
@@ -28,7 +30,8 @@ export interface Journey {
   /** Device of local containers; unset if none is known. */
   readonly bridge?: string;
   readonly device: string;
-  readonly tunnel?: Tunnel;
+  /** All kinds of packets that the tunnel needs; empty where packets are routed without one. */
+  readonly tunnels: readonly Tunnel[];
   /** Of the tunnel; unset where packets are routed without one. */
   readonly outer?: { readonly local: IpAddress; readonly remote: IpAddress; readonly device: string };
 }
@@ -46,11 +49,9 @@ export function stagesOf(journey: Journey): readonly Stage[] {
  * that arrives behind it: encapsulation within a namespace keeps the mark (skb_scrub_packet).
  */
 export function passagesOf(journey: Journey): readonly (readonly Stage[])[] {
-  const [sent, received] = tunnelPassages(journey);
   return [
     ...innerPassages(journey, 'sent'),
-    ...(sent === undefined ? [] : [sent]),
-    ...(received === undefined ? [] : [received]),
+    ...tunnelPassages(journey),
     ...innerPassages(journey, 'received'),
   ];
 }
@@ -99,8 +100,14 @@ function deviceOf(key: 'iif' | 'oif', { name }: { readonly name?: string }): Par
   return name === undefined ? {} : { [key]: name };
 }
 
-function tunnelPassages({ tunnel, outer }: Journey): readonly (readonly Stage[])[] {
-  if (tunnel === undefined || outer === undefined) return [];
+function tunnelPassages({ tunnels, outer }: Journey): readonly (readonly Stage[])[] {
+  return outer === undefined ? [] : tunnels.flatMap((tunnel) => passagesOfTunnel(tunnel, outer));
+}
+
+function passagesOfTunnel(
+  tunnel: Tunnel,
+  outer: NonNullable<Journey['outer']>,
+): readonly (readonly Stage[])[] {
   const { protocol, port, isSymmetric } = tunnel;
   const packet: Omit<Packet, 'source' | 'target' | 'isToHost'> = {
     family: outer.local.includes(':') ? 6 : 4,
@@ -121,6 +128,7 @@ function tunnelPassages({ tunnel, outer }: Journey): readonly (readonly Stage[])
     hook,
     direction,
     layer: 'tunnel',
+    tunnel,
     packet: direction === 'sent' ? sent : received,
   });
   return [

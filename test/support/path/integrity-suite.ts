@@ -201,7 +201,9 @@ export function describeIntegrity({ name, ...options }: IntegrityPair, { usesBpf
 
     it('congestion marks reach a TCP that understands them', async () => {
       const { a, b } = pair!;
-      for (const end of [a, b]) await end.run(['sh', '-c', 'echo 1 >/proc/sys/net/ipv4/tcp_ecn']);
+      // A SYN that is late is sent again without ECN otherwise (RFC 3168, section 6.1.1.1).
+      const settings = 'cd /proc/sys/net/ipv4; echo 1 >tcp_ecn; echo 0 >tcp_ecn_fallback';
+      for (const end of [a, b]) await end.run(['sh', '-c', settings]);
       impairment = await startImpairment(pair!, { congest: 0.05, oneSided: true });
       for (const family of [4, 6] as const) {
         const earlier = await a.kernelCounter('TcpExtTCPDeliveredCE');
