@@ -177,7 +177,7 @@ for (const { name, backend, family, mtu, breaks, heals, wrong } of ROWS)
       };
       await lab().stopDaemon('h3');
       const key = subnetKey(await subnetOf(lab(), 'h3'));
-      await lab().etcdctl(['del', `/coreos.com/network/subnets/${key}`]);
+      await lab().etcdctl(['del', '--prefix', `/coreos.com/network/subnets/${key}`]);
       await waitFor('h1 to forget h3', async () => (await peers()) === 1, REPAIR_MS);
       await waitFor('h3 to be out of reach', async () => !(await canPing(lab(), 'c1', 'h3')), REPAIR_MS);
       await lab().startDaemon('h3', [], under);
