@@ -6,6 +6,7 @@ export * from './errors.ts';
 export * from './events.ts';
 export * from './leases.ts';
 export * from './page.ts';
+export type * from './peer-requests.ts';
 export * from './peers.ts';
 export * from './ping.ts';
 export * from './route.ts';

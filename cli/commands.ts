@@ -60,6 +60,11 @@ export const COMMANDS: CommandTable = {
     summary: 'find faults of the network, with evidence and fix',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
+  connectivity: {
+    group: 'see',
+    summary: 'test what passes between containers and hosts',
+    load: async () => (await import('./commands/host/connectivity.ts')).connectivityCommand,
+  },
   sysdump: {
     group: 'see',
     summary: 'write an archive for a bug report',

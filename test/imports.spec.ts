@@ -44,6 +44,16 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'daemon/host': ['daemon/kernel', 'daemon/log', 'backends', 'allocator', 'native', 'api', 'lib'],
   'daemon/handover': ['daemon/kernel', 'daemon/log', 'native', 'api', 'lib'],
   'daemon/cleanup': ['daemon/kernel', 'daemon/subnet-file', 'backends', 'native', 'api', 'lib'],
+  'daemon/connectivity': ['daemon/kernel', 'daemon/probe', 'allocator', 'native', 'api', 'lib'],
+  'daemon/peer-requests': [
+    'daemon/connectivity',
+    'daemon/view',
+    'daemon/log',
+    'daemon/kernel',
+    'allocator',
+    'api',
+    'lib',
+  ],
   // Both read the node through daemon/view alone, and neither knows the other.
   'daemon/metrics': [
     'daemon/view',
@@ -60,6 +70,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'daemon/http',
     'daemon/log',
     'daemon/kernel',
+    'daemon/peer-requests',
     'daemon/probe',
     'daemon/reconciler',
     'backends',

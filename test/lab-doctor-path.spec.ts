@@ -49,7 +49,15 @@ describe('weft doctor on the path of packets', () => {
     const to = await lab().containerAddress('h2');
     assert.deepEqual(idsOf(await runDoctor('h1', ['--to', to])), []);
     await shell('h2', 'ip netns exec c2 ip link set eth0 down');
-    assert.deepEqual(idsOf(await runDoctor('h1', ['--to', to])), ['peer-container']);
+    const { findings } = await runDoctor('h1', ['--to', to]);
+    assert.deepEqual(
+      findings.map(({ check, host }) => [check, host]),
+      [
+        ['peer-container', undefined],
+        // What the peer itself finds.
+        ['container-route', 'h2'],
+      ],
+    );
     await shell(
       'h2',
       `ip netns exec c2 ip link set eth0 up; ip netns exec c2 ip route add default via ${to.replace(/2$/, '1')}`,

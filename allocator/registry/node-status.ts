@@ -11,6 +11,8 @@ export interface HostReportV1 {
   readonly name?: string;
   /** MTU of its underlay interface. */
   readonly underlayMtu?: number;
+  /** Whether it answers requests of peers; earlier versions do not say, and do not. */
+  readonly answersPeers?: boolean;
   /** Key of the host's lease below `<prefix>/subnets/`. */
   readonly key: string;
   readonly config: {

@@ -172,7 +172,16 @@ export interface MetaKeys {
   listMeta(folder: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** Writes a key, whatever it held. It is removed with the registry lease, if it has one. */
   writeMeta(entry: NewEntry, signal?: AbortSignal): Promise<Revision>;
+  /**
+   * Reports keys below `folder` that are written or removed from now on, by the rest of the key; keys
+   * that exist are not reported. Costs nothing while none is. Rejects when it ends, and what was
+   * written between two calls is missed.
+   */
+  followMeta(folder: string, onChange: MetaListener, signal: AbortSignal): Promise<never>;
 }
+
+/** @param text - `undefined` if the key was removed */
+export type MetaListener = (key: string, text: string | undefined) => void;
 
 /**
  * A registry in which hosts choose their subnets and keep them with leases. The parts are what may

@@ -1,6 +1,7 @@
 // Hosts that exist only as leases, and answer: h2 of a lab has all their addresses. A host with N peers thus sends and receives
-// what it would among N hosts. The answer is made while the echo is sent, by the same processor, so that processor time of
-// the sender is an upper bound.
+// what it would among N hosts. Packets cross to another processor there and back (RPS), as between machines: the work of the
+// peers would else be done by the call that sends, and count as the sender's.
+import { cpus } from 'node:os';
 import type { Lab } from '../../lab/lab.ts';
 
 /** What `bench/cluster/seed.ts` gives to peers: public IPs and subnets. */
@@ -36,4 +37,14 @@ export async function answerForPeers(lab: Lab): Promise<void> {
     ip neigh add ${overlay} lladdr ${mac} dev ${DEVICE}
     bridge fdb add ${mac} dev ${DEVICE} dst ${h1.publicIp}`;
   await lab.check('h2', ['sh', '-ec', script]);
+}
+
+/** Leaves the first processor to the daemon of h1, and what both hosts receive to the last one. */
+export async function receiveElsewhere(lab: Lab, pid: number): Promise<void> {
+  const last = cpus().length - 1;
+  if (last === 0) throw new Error('Peers that answer need a second processor: use a machine that has one');
+  await lab.check('h1', ['taskset', '--all-tasks', '--cpu-list', '--pid', '0', String(pid)]);
+  const mask = (1n << BigInt(last)).toString(16).replace(/(?<=\w)(?=(\w{8})+$)/g, ',');
+  const script = `echo ${mask} >/sys/class/net/eth0/queues/rx-0/rps_cpus`;
+  for (const host of ['h1', 'h2']) await lab.check(host, ['sh', '-c', script]);
 }

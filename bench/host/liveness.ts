@@ -8,16 +8,19 @@ import { waitFor } from '../../lab/wait.ts';
 import { openWriter, startTimed } from '../cluster/lab-programs.ts';
 import { BENCH_CONFIG } from '../cluster/seed.ts';
 import type { BenchResult, Metric } from '../metrics.ts';
-import { answerForPeers } from './answering-peers.ts';
+import { answerForPeers, receiveElsewhere } from './answering-peers.ts';
 import { withInstalled } from './installed.ts';
 import { watchUsage } from './usage.ts';
 
 const PEERS = [10, 1000, 10_000];
 /** The default of --liveness-interval. */
 const INTERVAL_SEC = 20;
-/** The kernel is read in full a minute after the start, which is not to fall into the rounds. */
-const ROUNDS = 2;
-const SETTLE_MS = 4000;
+/**
+ * After a start the kernel is read in full after one and three minutes, give or take a tenth. The rounds are between these, when
+ * the code is compiled.
+ */
+const SETTLE_MS = 75_000;
+const ROUNDS = 4;
 const DEADLINE_MS = 60_000;
 
 export interface LivenessOptions {
@@ -95,8 +98,10 @@ async function measure(program: string, peers: number, intervalSec: number): Pro
     writer.end();
     const daemon = await startTimed(lab, program, ['--liveness-interval', `${intervalSec}s`]);
     await answerForPeers(lab);
+    await receiveElsewhere(lab, daemon.times.pid);
+    const settled = sleep(SETTLE_MS);
     if (intervalSec > 0) await waitUntilReachable(lab, peers);
-    await sleep(SETTLE_MS);
+    await settled;
     const sample = await watch(lab, daemon.times.pid);
     daemon.end();
     return sample;

@@ -51,6 +51,8 @@ export interface RequestOptions {
   readonly body?: unknown;
   /** Limit of the time to the first byte of the answer; default 3000. */
   readonly timeoutMs?: number;
+  /** Ends the request with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** Path of the socket by `--socket` and the environment. */
@@ -104,7 +106,7 @@ export class ControlClient {
   }
 
   async #openAt(path: string, options: RequestOptions): Promise<HttpResponse> {
-    const { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS } = options;
+    const { method = 'GET', body, timeoutMs = ANSWER_TIMEOUT_MS, signal } = options;
     const message = `The daemon on ${this.path} does not answer within ${timeoutMs / 1000} s: it is stopped or overloaded; check its log`;
     try {
       return await requestHttp({
@@ -114,8 +116,10 @@ export class ControlClient {
         body: body === undefined ? '' : JSON.stringify(body),
         timeoutMs,
         timeoutError: new NoDaemonError('timeout', message),
+        signal,
       });
     } catch (error) {
+      signal?.throwIfAborted();
       throw explain(error as Error, this.path);
     }
   }

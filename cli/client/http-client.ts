@@ -13,6 +13,8 @@ export interface HttpRequest {
   readonly timeoutMs: number;
   /** Thrown after that time. */
   readonly timeoutError: Error;
+  /** Closes the connection. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface HttpResponse {
@@ -26,8 +28,8 @@ const MAX_HEAD_LENGTH = 16_384;
 
 /** @throws what `node:net` throws; an error with code EPROTO if the response is not HTTP. */
 export async function requestHttp(request: HttpRequest): Promise<HttpResponse> {
-  const { socketPath, timeoutMs, timeoutError } = request;
-  const socket = connect(socketPath).setEncoding('utf8');
+  const { socketPath, timeoutMs, timeoutError, signal } = request;
+  const socket = connect({ path: socketPath, ...(signal && { signal }) }).setEncoding('utf8');
   const timer = setTimeout(() => socket.destroy(timeoutError), timeoutMs);
   socket.write(formatRequest(request));
   const chunks = socket[Symbol.asyncIterator]() as AsyncIterator<string>;

@@ -8,6 +8,8 @@ export type Severity = 'error' | 'warning';
 /** Result of one check; `docs/how-to/find-a-fault.md` has a paragraph for each id. */
 export interface Finding {
   readonly check: string;
+  /** The peer that found it; unset: this host. */
+  readonly host?: string;
   readonly severity: Severity;
   /** One sentence. */
   readonly title: string;
@@ -19,7 +21,8 @@ export interface Finding {
   readonly fix: string;
 }
 
-export type Found = Omit<Finding, 'check'>;
+/** Without `check`, that of the check which found it. */
+export type Found = Omit<Finding, 'check'> & Partial<Pick<Finding, 'check'>>;
 
 export interface Check {
   /** For example `path-mtu`. */

@@ -9,12 +9,13 @@ import type { NetworkConfig } from '../../allocator/config/config.ts';
 import type { ConfigStore, ConfigSnapshot } from '../../allocator/registry/config-store.ts';
 import { decodeEntry } from '../../allocator/registry/lease-entry.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import type { DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/index.ts';
+import type { AskV1, DevicesV1, DiffV1, OptionsV1, PeerV1, PeersV1, StatusV1 } from '../../api/index.ts';
 import { runTool, type ToolLimits, type ToolOutput } from '../../daemon/kernel/firewall/run-tool.ts';
 import { Prober } from '../../daemon/probe/prober.ts';
 import { loadNative } from '../../native/index.ts';
 import type { IpAddress } from '../../lib/address.ts';
 import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.ts';
+import { askPeer, type FinalAnswer } from '../client/ask-peer.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
 import { ToolQueue } from './tool-queue.ts';
 import { twice } from './twice.ts';
@@ -37,6 +38,8 @@ export interface FactsOptions {
   readonly slowApiMs?: number;
   /** The address whose path is checked; default: an address of each peer. */
   readonly to?: IpAddress | undefined;
+  /** Key of the peer whose path is checked, whatever its address. */
+  readonly toPeer?: string | undefined;
 }
 
 /** Limit of one request to etcd. */
@@ -44,6 +47,8 @@ export const ETCD_TIMEOUT_MS = 2500;
 /** A healthy API server answers in some 10 ms. */
 const SLOW_API_MS = 1000;
 const TOOL_LIMITS: ToolLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
+/** Below the limit of one check. */
+const ASK_TIMEOUT_MS = 25_000;
 /** Maximum number of peers that are probed one by one. */
 const MAX_PROBED_PEERS = 32;
 
@@ -53,6 +58,7 @@ export class Facts {
   readonly options: OptionsV1 | undefined;
   readonly slowApiMs: number;
   readonly to: IpAddress | undefined;
+  readonly toPeer: string | undefined;
   readonly prober = new Prober({ addon: loadNative() });
   /** Its echoes expire at the first router. */
   readonly nearProber = new Prober({ addon: loadNative(), ttl: 1 });
@@ -66,6 +72,7 @@ export class Facts {
   constructor(facts: FactsOptions) {
     const { client, etcd, options, root = '/', output = outputOf, slowApiMs = SLOW_API_MS } = facts;
     this.to = facts.to;
+    this.toPeer = facts.toPeer;
     this.#run = facts.run ?? runWithLimits;
     this.#client = client;
     this.etcd = etcd;
@@ -220,6 +227,24 @@ export class Facts {
     const answer = read();
     this.#known.set(name, answer);
     return answer;
+  }
+
+  /** Whether one peer's path is checked, by `--to`. */
+  get isTargeted(): boolean {
+    return this.to !== undefined || this.toPeer !== undefined;
+  }
+
+  /** What a peer answers; the request has ended. */
+  async askPeer(body: AskV1): Promise<FinalAnswer> {
+    const late = AbortSignal.timeout(ASK_TIMEOUT_MS);
+    try {
+      const { answer, close } = await askPeer(this.#client, body, late);
+      close();
+      return answer;
+    } catch (error) {
+      if (!late.aborted) throw error;
+      return { kind: 'untested', reason: `no answer within ${ASK_TIMEOUT_MS / 1000} s` };
+    }
   }
 
   close(): void {

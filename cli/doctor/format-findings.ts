@@ -9,7 +9,8 @@ export function formatFindings(
   style: Style,
   isVerbose = false,
 ): string {
-  const good = checks.filter(({ id }) => !findings.some(({ check }) => check === id));
+  const here = findings.filter(({ host }) => host === undefined);
+  const good = checks.filter(({ id }) => !here.some(({ check }) => check === id));
   const lines = [
     summaryOf(findings, checks.length, style),
     ...findings.flatMap((one) => ['', ...describe(one, style)]),
@@ -38,14 +39,14 @@ function count(number: number, word: string): string {
 }
 
 function describe(
-  { check, severity, title, evidence, impact, fix }: Finding,
+  { check, host, severity, title, evidence, impact, fix }: Finding,
   style: Style,
 ): readonly string[] {
   const mark = severity === 'error' ? style.bad('ERROR') : style.warn('WARNING');
   return [
-    `${mark} ${style.bold(title)} [${check}]`,
+    `${mark} ${host === undefined ? '' : `on ${host}: `}${style.bold(title)} [${check}]`,
     ...evidence.map((line) => `  evidence:  ${line}`),
     `  impact:    ${impact}`,
-    `  fix:       ${fix}`,
+    `  fix:       ${fix}${host === undefined ? '' : `  # on ${host}`}`,
   ];
 }

@@ -24,6 +24,8 @@ export interface ReportOptions {
   readonly etcd?: EtcdFlags;
   /** The overlay address whose path is checked; default: an address of each peer. */
   readonly to?: IpAddress | undefined;
+  /** Key of the peer whose path is checked. */
+  readonly toPeer?: string | undefined;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface ReportOptions {
  */
 export async function createReport(
   client: ControlClient,
-  { checks = CHECKS, etcd = {}, to }: ReportOptions = {},
+  { checks = CHECKS, etcd = {}, to, toPeer }: ReportOptions = {},
 ): Promise<DoctorV1> {
   const found = await findEtcd(client, etcd);
   const facts = new Facts({
@@ -41,6 +43,7 @@ export async function createReport(
     isEtcdNamed: found.isNamed,
     options: found.daemon,
     to,
+    toPeer,
   });
   try {
     const findings = await runChecks(facts, checks);

@@ -16,6 +16,7 @@ import { WIREGUARD_CHECKS } from './backends/checks-wireguard.ts';
 import { BRIDGE_CHECKS } from './path/bridge-checks.ts';
 import { CNI_STATE_CHECKS } from './path/cni-state-checks.ts';
 import { PEER_CHECKS } from './path/peer-checks.ts';
+import { PEER_HALF_CHECKS } from './path/peer-half.ts';
 import { FIREWALL_CHECKS } from './checks-firewall.ts';
 import { PATH_KERNEL_CHECKS } from './path/kernel-checks.ts';
 import { ROUTE_CHECKS } from './path/route-checks.ts';
@@ -41,6 +42,7 @@ export const CHECKS: readonly Check[] = [
   ...FIREWALL_CHECKS,
   ...PATH_CHECKS,
   ...PEER_CHECKS,
+  ...PEER_HALF_CHECKS,
   ...USERSPACE_CHECKS,
   ...WIREGUARD_CHECKS,
   ...LAST_CHECKS,

@@ -30,8 +30,11 @@ type CleanupKernel = Pick<Kernel, 'readInterfaces' | 'readRoutes' | 'readState' 
 /** Names that weft and flannel give devices, and kinds that they make. */
 const DEVICE_NAME = /^flannel(?:0|\.\d+|\.ipip|-v6\.\d+|-wg(?:-v6)?(?:\.\d+)?)$/;
 const DEVICE_KINDS: ReadonlySet<string> = new Set(['vxlan', 'tun', 'wireguard', 'ipip', 'ip6tnl']);
-/** One end of the pair that joins TCP for the BPF program (native/bpf/join.h); the kernel removes both. */
-const JOINING_PAIR = /^weft-rj\d+[ab]$/;
+/**
+ * Of pairs, whose ends the kernel removes together: one that joins TCP for the BPF program
+ * (native/bpf/join.h), one of a test container (daemon/connectivity/).
+ */
+const PAIR = /^weft-(?:rj\d+[ab]|ct\d+)$/;
 /**
  * A length that no subnet has: inside such networks only routes with weft's protocol number are
  * ours.
@@ -112,7 +115,7 @@ async function findDevices(kernel: CleanupKernel): Promise<readonly Artifact[]> 
   const all = await kernel.readInterfaces();
   return all
     .filter(({ name, type }) =>
-      type === 'veth' ? JOINING_PAIR.test(name) : DEVICE_NAME.test(name) && DEVICE_KINDS.has(type),
+      type === 'veth' ? PAIR.test(name) : DEVICE_NAME.test(name) && DEVICE_KINDS.has(type),
     )
     .map(({ name, type }) => ({
       kind: 'device',

@@ -1,4 +1,5 @@
 // All endpoints of the control socket, one line each.
+import { askEndpoint } from './ask.ts';
 import { countersEndpoint } from './counters.ts';
 import { devicesEndpoint } from './devices.ts';
 import { doctorEndpoint } from './doctor.ts';
@@ -18,6 +19,7 @@ export function createEndpoints(renderMetrics: Endpoint['handle']): readonly End
     statusEndpoint,
     peersEndpoint,
     pingEndpoint,
+    askEndpoint,
     devicesEndpoint,
     routeEndpoint,
     diffEndpoint,

@@ -77,11 +77,12 @@ export function createOffloadController(
 }
 
 export function createLiveness(
-  { clock, log, native, options }: OverlayNodeOptions,
+  { clock, log, native, options, registry }: OverlayNodeOptions,
   parts: Pick<PeerLivenessOptions, 'reconciler' | 'backend' | 'peers' | 'onChange'>,
 ): PeerLiveness {
   const intervalMs = options.livenessIntervalSec * 1000;
-  return new PeerLiveness({ ...parts, clock, log, native, intervalMs });
+  const shared = registry.allocation === 'claimed' ? registry : undefined;
+  return new PeerLiveness({ ...parts, clock, log, native, intervalMs, registry: shared });
 }
 
 export function createOverlay(

@@ -2,7 +2,7 @@
 // registry for operators who change the config.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
-import type { AnyRegistry } from '../../allocator/registry/registry.ts';
+import type { AnyRegistry, Registry } from '../../allocator/registry/registry.ts';
 import type { EventPublisher } from '../events/event-publisher.ts';
 import type { LogRateLimit } from '../log/log-rate-limit.ts';
 import type { Components } from './components.ts';
@@ -14,6 +14,7 @@ import { logLeaseEvent } from '../log/lease-log.ts';
 import { isAtRest, readinessOf, SETTLE_MS, statusLine } from './readiness.ts';
 import type { SdNotify } from './sd-notify.ts';
 import { nodeStatus, StatusPublisher } from './publish/status-publisher.ts';
+import { RequestInbox, type AnswerRequest } from '../peer-requests/request-inbox.ts';
 
 /** How long the service manager sees a reload at most. */
 const RELOAD_LIMIT_MS = 5000;
@@ -30,6 +31,7 @@ export interface ProgressReporterDeps {
 export class ProgressReporter {
   readonly #deps: ProgressReporterDeps;
   #statusPublisher: StatusPublisher | undefined;
+  #inbox: RequestInbox | undefined;
   #condition: NodeCondition | undefined;
   #nodeEvents: NodeEvents | undefined;
   #boot: string | undefined;
@@ -70,11 +72,22 @@ export class ProgressReporter {
       },
     });
     this.#statusPublisher = publisher;
+    if (components.options.answersPeers) this.#inbox = this.#createInbox(registry);
     registryCache?.subscribe({
       onChange: ({ put }) => {
         if (components.node?.leaseManager.isOwnAmong(put) === true) publisher.checkConflict();
       },
     });
+  }
+
+  #createInbox(registry: Registry): RequestInbox {
+    const { clock, components } = this.#deps;
+    const { log } = components;
+    const load = async (): Promise<AnswerRequest> => {
+      const { answerRequest } = await import('../peer-requests/answer-request.ts');
+      return (request, answer, signal) => answerRequest(components, request, answer, signal);
+    };
+    return new RequestInbox({ registry, clock, log, load, random: Math.random });
   }
 
   /** @param count - answers of another host with this host's public IP; 0 if there is none any more. */
@@ -152,6 +165,7 @@ export class ProgressReporter {
     this.#deps.notify.stopping();
     this.#deps.notify.stop();
     this.#statusPublisher?.stop();
+    this.#inbox?.stop();
     this.#condition?.stop();
     this.#nodeEvents?.stop();
   }
@@ -160,12 +174,14 @@ export class ProgressReporter {
     const { configWatcher, migration, node } = this.#deps.components;
     const own = node?.leaseManager.own;
     if (node === undefined || own === undefined || configWatcher === undefined) return;
-    const { hostName, snapshot } = this.#deps.components;
+    const { hostName, options, snapshot } = this.#deps.components;
     const status = nodeStatus(own.key, configWatcher.status, migration, {
       ...(this.#boot !== undefined && { boot: this.#boot }),
       name: hostName,
+      answersPeers: options.answersPeers,
       ...(snapshot && { underlayMtu: snapshot.chosen.mtu }),
     });
     this.#statusPublisher?.publish(node.leaseManager.nodeId, status, own.leaseId);
+    this.#inbox?.follow(node.leaseManager.nodeId);
   }
 }

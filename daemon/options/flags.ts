@@ -62,6 +62,11 @@ export const DAEMON_FLAGS = {
     default: '',
     help: 'Name of this host for operators, published beside its lease; unset means its host name.',
   },
+  'answer-peers': {
+    type: 'bool',
+    default: true,
+    help: 'Answer requests of peers, for weft connectivity and weft doctor --to there; false: never.',
+  },
   'public-ip': {
     type: 'string',
     default: '',

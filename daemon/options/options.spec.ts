@@ -24,6 +24,7 @@ describe('parseCommandLine', () => {
     assert.deepEqual(run([]), {
       etcd: { endpoints: ['http://127.0.0.1:4001', 'http://127.0.0.1:2379'], prefix: '/coreos.com/network' },
       interface: { names: [], patterns: [] },
+      answersPeers: true,
       subnetFile: '/run/flannel/subnet.env',
       subnetLeaseRenewMarginMin: 60,
       subnetLeaseTtlSec: 86_400,

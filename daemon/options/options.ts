@@ -24,6 +24,8 @@ export interface DaemonOptions {
   readonly interface: InterfaceOptions;
   /** What operators call this host; unset: its host name. */
   readonly hostName?: string;
+  /** Whether requests of peers are answered. */
+  readonly answersPeers: boolean;
   readonly subnetFile: string;
   /** The conflist that is kept for container runtimes. */
   readonly cniConflist?: { readonly source: string; readonly path: string };
@@ -114,6 +116,7 @@ function parseOptions(
       ...((values.bpf === 'off' || values['source-ports'] > 0) && { isBpfOff: true }),
     },
     ...(values['host-name'] !== '' && { hostName: values['host-name'] }),
+    answersPeers: values['answer-peers'],
     subnetFile: parseSubnetFile(values, findings),
     ...parseCniConflist(values, findings),
     subnetLeaseRenewMarginMin: values['subnet-lease-renew-margin'],

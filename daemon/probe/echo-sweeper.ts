@@ -21,8 +21,8 @@ export interface EchoSweeperOptions {
 
 /** Addresses of one call; a call takes less than a millisecond. */
 const ADDRESSES_PER_CALL = 256;
-/** Pauses between two reads, in ms; the last one repeats. */
-const PAUSES_MS = [2, 8, 30, 60] as const;
+/** Pauses between two reads, in ms; the last one repeats. The kernel takes the time of an answer. */
+const PAUSES_MS = [20, 40, 80] as const;
 const TOKEN_BYTES = 8;
 
 interface Socket {

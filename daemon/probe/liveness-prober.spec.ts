@@ -30,7 +30,7 @@ describe('liveness of peers', () => {
     for (const key of keys) targets.set(key, { overlay: overlayOf(key), underlay: publicIpOf(key) });
   }
 
-  function start(intervalMs = 15_000): LivenessProber {
+  function start(intervalMs = 15_000, roundMs?: (peers: number) => number): LivenessProber {
     const sweep: Sweep = (addresses) => {
       if (failure !== undefined) return Promise.reject(failure);
       sent.push(...addresses);
@@ -41,6 +41,7 @@ describe('liveness of peers', () => {
       random: () => 0,
       wallMs: () => clock.nowMs(),
       intervalMs,
+      ...(roundMs && { roundMs }),
       targets: () => targets,
       sweeps: { round: sweep, retry: sweep },
       onChange: (key, { state }) => changes.push(`${key} ${state}`),
@@ -172,9 +173,33 @@ describe('liveness of peers', () => {
     addPeers(...Array.from({ length: 1000 }, (_, index) => String(index)));
     start();
     await clock.advance(2_000);
-    assert.equal(sent.length, 100);
+    assert.equal(sent.length, 250);
     await clock.advance(15_000 - 1);
     assert.equal(sent.length, 1000);
+  });
+
+  it('knows all peers after one interval, and then probes them as seldom as they are many', async () => {
+    start(15_000, (peers) => peers * 30_000);
+    await clock.advance(2_000);
+    assert.equal(sent.length, 2);
+    await clock.advance(15_000);
+    assert.equal(sent.length, 4);
+    await clock.advance(59_000);
+    assert.equal(sent.length, 4);
+    await clock.advance(1_000);
+    assert.equal(sent.length, 6);
+  });
+
+  it('probes a peer that another host reports, and judges itself', async () => {
+    const prober = start(15_000, () => 600_000);
+    await clock.advance(20_000);
+    [sent, changes] = [[], []];
+    down = new Set([overlayOf('1'), publicIpOf('1')]);
+    for (const key of ['1', '2', 'unknown']) prober.suspect(key);
+    await clock.advance(8_000);
+    assert.deepEqual(changes, ['1 silent']);
+    assert.deepEqual(statesOf(prober), { 1: 'silent', 2: 'reachable' });
+    assert.equal(sent.filter((address) => address === overlayOf('2')).length, 1);
   });
 
   it('reports once that nothing can be sent, and goes on', async () => {

@@ -31,6 +31,8 @@ export interface LivenessProberOptions {
   readonly wallMs?: () => number;
   /** From one echo to a peer to the next, in ms; 0: never. */
   readonly intervalMs: number;
+  /** The same for this many peers, in ms, from the second round on; default and least: {@link intervalMs}. */
+  readonly roundMs?: (peers: number) => number;
   /** Where the peers that are programmed answer, by key; the same object while nothing changes. */
   readonly targets: () => ReadonlyMap<string, PeerTargets>;
   /** Echoes of the rounds; of peers that did not answer, which may overlap them. */
@@ -45,11 +47,13 @@ export interface LivenessProberOptions {
 
 /** First round after the start, in ms: peers that start together program each other first. */
 const FIRST_ROUND_MS = 2_000;
-/** Peers of one slice. */
-const SLICE_PEERS = 100;
+/** Peers of one slice: a wake-up of the process costs as much as ten echoes. */
+const SLICE_PEERS = 250;
 /** Time limit of the answers to a slice; a slower peer is tried again with {@link RETRY_TIMEOUT_MS}. */
 const SLICE_TIMEOUT_MS = 200;
 const RETRY_TIMEOUT_MS = 1_000;
+/** A report reaches all hosts at once: their echoes to that peer are spread over this time, in ms. */
+const REPORT_SPREAD_MS = 2_000;
 const RETRY_PAUSE_MS = 500;
 /** Retries without an answer that make a peer silent. */
 const RETRIES = 3;
@@ -99,6 +103,9 @@ export class LivenessProber {
   #targets: ReadonlyMap<string, PeerTargets> = new Map();
   #retrySlice: RetrySlice | undefined;
   #nextSliceMs = Infinity;
+  /** Of this round. */
+  #roundMs = 0;
+  #hadPeers = false;
   #nextRetryMs = Infinity;
   #retryPauseMs = RETRY_PAUSE_MS;
   #hasFailed = false;
@@ -153,10 +160,10 @@ export class LivenessProber {
   // ---- rounds ----
 
   async #stepRound(): Promise<boolean> {
-    const { clock, intervalMs } = this.#options;
+    const { clock } = this.#options;
     if (clock.nowMs() < this.#nextSliceMs) return false;
     if (this.#position === 0) this.#beginRound();
-    this.#nextSliceMs = clock.nowMs() + intervalMs / Math.max(1, this.#slices.length);
+    this.#nextSliceMs = clock.nowMs() + this.#roundMs / Math.max(1, this.#slices.length);
     const slice = this.#slices[this.#position];
     this.#position = this.#position + 1 < this.#slices.length ? this.#position + 1 : 0;
     if (slice !== undefined) await this.#probeSlice(this.#withoutSuspects(slice));
@@ -165,7 +172,10 @@ export class LivenessProber {
 
   /** Slices of the round before are kept while no target changes. */
   #beginRound(): void {
-    const current = this.#options.targets();
+    const { intervalMs, roundMs = () => intervalMs, targets } = this.#options;
+    const current = targets();
+    this.#roundMs = this.#hadPeers ? Math.max(intervalMs, roundMs(current.size)) : intervalMs;
+    this.#hadPeers ||= current.size > 0;
     if (current === this.#targets) return;
     this.#targets = current;
     for (const key of this.#table.keys()) if (!current.has(key)) this.#forget(key);
@@ -207,7 +217,15 @@ export class LivenessProber {
     }
   }
 
-  #suspect(row: number): void {
+  /** Another host reports that this peer does not answer: it is probed soon. */
+  suspect(key: string): void {
+    const row = this.#table.rowOf(key);
+    if (row === undefined || this.#suspects.has(row)) return;
+    const { random = Math.random } = this.#options;
+    this.#suspect(row, random() * REPORT_SPREAD_MS);
+  }
+
+  #suspect(row: number, spreadMs = 0): void {
     // A retry may have forgotten it meanwhile.
     if (this.#table.keyAt(row) === undefined) return;
     const { clock } = this.#options;
@@ -215,7 +233,7 @@ export class LivenessProber {
     this.#suspects.set(row, isNews ? 0 : RETRIES);
     this.#suspectsVersion++;
     if (isNews) this.#retryPauseMs = RETRY_PAUSE_MS;
-    this.#nextRetryMs = Math.min(this.#nextRetryMs, clock.nowMs() + RETRY_PAUSE_MS);
+    this.#nextRetryMs = Math.min(this.#nextRetryMs, clock.nowMs() + RETRY_PAUSE_MS + spreadMs);
     this.#retry.wake();
   }
 

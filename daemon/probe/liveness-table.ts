@@ -47,6 +47,10 @@ export class LivenessTable {
     return row;
   }
 
+  rowOf(key: string): number | undefined {
+    return this.#rows.get(key);
+  }
+
   /** `undefined`: a free row. */
   keyAt(row: number): string | undefined {
     return this.#keys[row];

@@ -11,6 +11,7 @@ import { livenessProblems, type PeerName } from './liveness-problems.ts';
 import { LivenessProber, type LivenessProberOptions } from './liveness-prober.ts';
 import type { Liveness, LivenessCounts } from './liveness-state.ts';
 import { targetsOf, type PeerTargets } from './peer-targets.ts';
+import { SharedSilence, type SharedSilenceOptions } from './shared-silence.ts';
 
 export interface PeerLivenessOptions {
   readonly clock: Clock;
@@ -19,6 +20,10 @@ export interface PeerLivenessOptions {
   readonly native: Native | undefined;
   /** 0: never probes. */
   readonly intervalMs: number;
+  /** Where hosts report silent peers; unset: this host probes all by itself. */
+  readonly registry?: SharedSilenceOptions['registry'] | undefined;
+  /** Default `Math.random`. */
+  readonly random?: () => number;
   readonly backend: () => BackendType;
   readonly peers: () => LeaseKeeper['peers'];
   readonly reconciler: Pick<Reconciler, 'peerStatus'>;
@@ -42,16 +47,30 @@ export interface LivenessView {
 /** In ms: from one rack to the time limit of a retry. */
 const RTT_BOUNDS_MS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
+/** Time of one peer in a round that hosts share, in ms: 600 echoes a minute. */
+const SHARED_PEER_MS = 100;
+/** A peer that this host alone does not reach is noticed within that time. */
+const MAX_ROUND_MS = 300_000;
+
+/** From one echo to a peer to the next where all hosts report what they find, in ms. */
+function sharedRoundMs(peers: number): number {
+  return Math.min(peers * SHARED_PEER_MS, MAX_ROUND_MS);
+}
+
 export class PeerLiveness implements LivenessView {
   readonly #options: PeerLivenessOptions;
   readonly #prober: LivenessProber;
   readonly #sweepers: readonly EchoSweeper[];
   readonly #rtts = new Histogram(RTT_BOUNDS_MS);
+  readonly #sharing: SharedSilence | undefined;
   /** Unset if peers or their state in the kernel may have changed. */
   #targets: ReadonlyMap<string, PeerTargets> | undefined;
 
   constructor(options: PeerLivenessOptions) {
-    const { clock, log, native, intervalMs } = options;
+    const { clock, log, native, intervalMs, random = Math.random, registry } = options;
+    const onReport = (key: string): void => this.#prober.suspect(key);
+    if (registry !== undefined && intervalMs > 0)
+      this.#sharing = new SharedSilence({ registry, clock, random, log, onReport });
     const newSweeper = (): EchoSweeper => new EchoSweeper({ native: native!, clock });
     const [round, retry] = [newSweeper(), newSweeper()];
     this.#options = options;
@@ -59,12 +78,16 @@ export class PeerLiveness implements LivenessView {
     this.#prober = new LivenessProber({
       clock,
       intervalMs: native === undefined ? 0 : intervalMs,
+      random,
+      roundMs: (peers) => (this.#sharing?.isShared === true ? sharedRoundMs(peers) : 0),
       rtts: this.#rtts,
       targets: () => (this.#targets ??= this.#readTargets()),
       sweeps: options.sweeps ?? { round: round.sweep.bind(round), retry: retry.sweep.bind(retry) },
       onChange: (key, liveness, before) => {
         const isChanged = before !== undefined || liveness.state !== 'reachable';
-        if (isChanged && this.of(key) !== undefined) options.onChange(key, liveness);
+        if (!isChanged || this.of(key) === undefined) return;
+        options.onChange(key, liveness);
+        if (liveness.state !== 'reachable') this.#report(key);
       },
       onError: ({ message }) => log.warn('Peers cannot be probed from this host', { error: message }),
     });
@@ -72,10 +95,12 @@ export class PeerLiveness implements LivenessView {
 
   start(): void {
     this.#prober.start();
+    this.#sharing?.start();
   }
 
   stop(): void {
     this.#prober.stop();
+    this.#sharing?.stop();
     for (const sweeper of this.#sweepers) sweeper.close();
   }
 
@@ -103,6 +128,12 @@ export class PeerLiveness implements LivenessView {
   problems(nameOf?: PeerName): readonly string[] {
     const found = this.#prober.unreachable().filter(([key]) => this.of(key) !== undefined);
     return livenessProblems(found, this.#options.peers().size, nameOf);
+  }
+
+  /** Where most peers do not answer, this host is the one that is cut off. */
+  #report(key: string): void {
+    const unreachable = this.#prober.unreachable().length;
+    if (2 * unreachable <= this.#options.peers().size) void this.#sharing?.report(key);
   }
 
   /** Peers that are in the kernel: echoes to others would leave by the default route. */

@@ -20,7 +20,7 @@ const HAVE_OVERLAY_ADDRESS: ReadonlySet<BackendType> = new Set(['vxlan', 'udp', 
  * inside the peer's subnet, replaces its overlay address.
  */
 export function targetsOf(
-  { subnets, attributes }: Pick<Lease, 'subnets' | 'attributes'>,
+  { subnets, attributes }: Omit<NamedPeer, 'key'>,
   backend: BackendType,
   { family, target }: { readonly family?: Family; readonly target?: IpAddress } = {},
 ): PeerTargets {
@@ -32,19 +32,24 @@ export function targetsOf(
   return { ...(overlay && { overlay }), ...(underlay && { underlay }) };
 }
 
+/** What a peer is found by. */
+export type NamedPeer = Pick<Lease, 'key' | 'subnets'> & {
+  readonly attributes: Pick<Lease['attributes'], 'publicIp' | 'publicIpv6'>;
+};
+
 /** A peer that was named. */
-export interface FoundPeer {
-  readonly peer: Lease;
+export interface FoundPeer<Peer extends NamedPeer = Lease> {
+  readonly peer: Peer;
   /** The address that was named, if it is one inside the subnet other than the peer's own. */
   readonly target?: IpAddress;
 }
 
 /** The peer that `text` names by its name, key, public IP, subnet, or an address inside its subnet. */
-export function findPeer(
-  peers: Iterable<Lease>,
+export function findPeer<Peer extends NamedPeer>(
+  peers: Iterable<Peer>,
   text: string,
-  nameOf: (peer: Lease) => string | undefined = () => undefined,
-): FoundPeer | undefined {
+  nameOf: (peer: Peer) => string | undefined = () => undefined,
+): FoundPeer<Peer> | undefined {
   const address = parseIp(text);
   const cidr = parseCidr(text);
   // Canonical, as in the registry.

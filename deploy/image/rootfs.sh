@@ -55,7 +55,7 @@ for name in iptables iptables-save iptables-restore ip6tables ip6tables-save ip6
   ln -sf xtables-nft-multi "$root/usr/sbin/$name"
 done
 ln -sf dash "$root/usr/bin/sh"
-for name in cat cp dirname env find grep less ls more mv ps readlink rm sleep tail top vi wget; do
+for name in cat cp dirname env find grep less ls more mv ps readlink rm sleep tail top unshare vi wget; do
   [ -e "$root/usr/bin/$name" ] || ln -s busybox "$root/usr/bin/$name"
 done
 mkdir -p "$root/run" "$root/tmp" "$root/proc" "$root/sys" "$root/dev" "$root/etc" "$root/root"

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { ConnectivityV1 } from '../../cli/connectivity/report.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 import { ETCD_URL, underlayCommands } from '../../lab/topology.ts';
 import { waitFor } from '../../lab/wait.ts';
@@ -91,6 +92,20 @@ describe('the Debian package under a real systemd', function debianPackage() {
     assert.match(status, /^CapEff:\t0000008000003000$/m);
     assert.match(status, /^NoNewPrivs:\t1$/m);
     assert.match(status, /^Seccomp:\t2$/m);
+  });
+
+  it('makes test containers for peers with these rights, and leaves none', async () => {
+    const { code, stdout, stderr } = await lab().weft('h2', ['connectivity', '--output', 'json']);
+    assert.equal(code, 0, stderr);
+    const [peer] = (JSON.parse(stdout) as ConnectivityV1).peers;
+    const inside = peer!.cells.filter(({ to }) => to !== 'outside');
+    assert.equal(inside.length, 20);
+    assert.deepEqual(
+      inside.filter(({ state }) => state !== 'ok'),
+      [],
+    );
+    const devices = async (): Promise<string> => machine.check('ls /sys/class/net');
+    await waitFor('no test device', async () => !/weft-ct/.test(await devices()), 30_000);
   });
 
   it('has a unit that systemd-analyze finds tight and without mistakes', async () => {

@@ -1,5 +1,6 @@
 // The part of Registry's compliance suite that is about watches.
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, it } from 'mocha';
 import { NO_LEASE, NO_REVISION, revisionAfter, toRevision } from '../../allocator/registry/registry.ts';
 import type { Registry, RegistryEvent } from '../../allocator/registry/registry.ts';
@@ -159,6 +160,34 @@ export function describeWatch(fixture: () => RegistryFixture): void {
       await two.seen(1);
       assert.deepEqual(two.events.map(keyOf), ['a']);
       await two.stop();
+    });
+  });
+
+  describe('followMeta', () => {
+    it('reports keys of its folder that are written, and that go with their lease', async () => {
+      const { registry } = fixture();
+      const ended = new AbortController();
+      const seen: string[] = [];
+      const following = registry
+        .followMeta('requests/a/', (key, text = '(none)') => seen.push(`${key} ${text}`), ended.signal)
+        .catch((error: unknown) => error);
+      // Until the watch exists, keys are missed.
+      for (let count = 0; seen.length === 0; count++) {
+        await registry.writeMeta({ key: 'requests/a/first', value: String(count), leaseId: NO_LEASE });
+        await sleep(5);
+      }
+      const leaseId = await registry.grant(60);
+      await registry.writeMeta({ key: 'requests/ab/x', value: 'another folder', leaseId });
+      await registry.writeMeta({ key: 'requests/a/x', value: 'asked', leaseId });
+      await registry.revoke(leaseId);
+      while (!seen.includes('x (none)')) await sleep(5);
+      assert.deepEqual(
+        seen.filter((line) => !line.startsWith('first ')),
+        ['x asked', 'x (none)'],
+      );
+      const reason = new Error('enough');
+      ended.abort(reason);
+      assert.equal(await following, reason);
     });
   });
 }

@@ -10,6 +10,7 @@ import type {
   Registry,
   RegistryChanges,
   LeaseId,
+  MetaListener,
   RegistrySnapshot,
   Revision,
   WatchEnd,
@@ -18,6 +19,7 @@ import type {
 } from '../registry.ts';
 import { EtcdClient } from './client.ts';
 import type { EtcdCall } from './client.ts';
+import { followFolder } from './follow.ts';
 import { keepAliveOnce } from './keep-alive.ts';
 import { EtcdKeys, decodeConfig } from './keys.ts';
 import { readNearMisses } from './near-misses.ts';
@@ -177,6 +179,10 @@ class EtcdRegistry implements Registry {
     const call = { name: 'writeMeta', scope: path, isRepeatable: true };
     const { header } = await this.#client.unary(call, signal, (rpc) => rpc.kv.put(put));
     return toRevision(header.revision);
+  }
+
+  followMeta(folder: string, onChange: MetaListener, signal: AbortSignal): Promise<never> {
+    return followFolder(this.#client, this.#weftPath(folder), onChange, signal);
   }
 
   configNearMisses(signal?: AbortSignal): Promise<readonly string[]> {

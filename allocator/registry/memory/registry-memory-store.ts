@@ -10,6 +10,7 @@ import type {
   RegistryEntry,
   RegistryEvent,
   LeaseId,
+  MetaListener,
   RegistryChanges,
   RegistrySnapshot,
   Revision,
@@ -51,8 +52,9 @@ export class MemoryStore {
   readonly #entries = new Map<string, RegistryEntry>();
   readonly #leases = new Map<LeaseId, StoredLease>();
   readonly #watchers = new Map<StoreWatcher, Revision>();
-  /** Keys of weft's own; they have no watchers. */
+  /** Keys of weft's own, which watches do not report. */
   readonly #own = new Map<string, ConfigEntry & { readonly leaseId: LeaseId }>();
+  readonly #ownListeners = new Set<MetaListener>();
   #config: ConfigEntry | undefined;
   // A write is one revision, so the events of revision r are #history[r - #historyFrom].
   #history: (readonly RegistryEvent[])[] = [];
@@ -163,7 +165,21 @@ export class MemoryStore {
   writeMeta({ key, value, leaseId }: NewEntry): Revision {
     this.#requireLease(leaseId, `put of ${key}`);
     this.#own.set(key, { text: value, leaseId, modRevision: revisionAfter(this.#revision) });
+    this.#reportOwn(key, value);
     return this.#commit([]);
+  }
+
+  /** Reports keys of weft's own below `folder`, soon; returns how to stop. */
+  followMeta(folder: string, onChange: MetaListener): () => void {
+    const listener: MetaListener = (key, text) => {
+      if (key.startsWith(folder)) onChange(key.slice(folder.length), text);
+    };
+    this.#ownListeners.add(listener);
+    return () => this.#ownListeners.delete(listener);
+  }
+
+  #reportOwn(key: string, text: string | undefined): void {
+    for (const listener of this.#ownListeners) queueMicrotask(() => listener(key, text));
   }
 
   grant(ttlSec: number): LeaseId {
@@ -184,7 +200,11 @@ export class MemoryStore {
     if (lease === undefined) return;
     lease.cancelTimer();
     this.#leases.delete(id);
-    for (const [key, own] of this.#own) if (own.leaseId === id) this.#own.delete(key);
+    for (const [key, own] of this.#own)
+      if (own.leaseId === id) {
+        this.#own.delete(key);
+        this.#reportOwn(key, undefined);
+      }
     const keys = [...this.#entries.values()]
       .filter((entry) => entry.leaseId === id)
       .map((entry) => entry.key);

@@ -11,6 +11,7 @@ import type {
   Registry,
   RegistryChanges,
   LeaseId,
+  MetaListener,
   RegistrySnapshot,
   Revision,
   WatchEnd,
@@ -162,6 +163,22 @@ export class MemoryRegistry implements Registry {
 
   writeMeta(entry: NewEntry, signal?: AbortSignal): Promise<Revision> {
     return this.#call('writeMeta', signal, () => this.#store.writeMeta(entry));
+  }
+
+  followMeta(folder: string, onChange: MetaListener, signal: AbortSignal): Promise<never> {
+    const either = AbortSignal.any([signal, this.#closed.signal]);
+    return new Promise((_resolve, reject) => {
+      const end = (error: Error): void => {
+        unfollow();
+        this.#breakWatches.delete(end);
+        reject(error);
+      };
+      const unfollow = this.#store.followMeta(folder, onChange);
+      this.#breakWatches.add(end);
+      if (this.#isUnavailable) end(unavailable('watch'));
+      if (either.aborted) end(either.reason as Error);
+      either.addEventListener('abort', () => end(either.reason as Error), { once: true });
+    });
   }
 
   /** This store has one place for the config. */

@@ -5,6 +5,7 @@ import { truncate, type Check } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import { probePeers } from '../peer-probes.ts';
 import { readOwnPaths } from './own-path.ts';
+import { readPeerHalf } from './peer-half.ts';
 import { readPeerEnds, type PeerEnd } from './peer-ends.ts';
 
 const ECHO = { count: 3, intervalMs: 50, timeoutMs: 1000 } as const;
@@ -71,12 +72,13 @@ const peerForwarding: Check = {
     ];
   },
   notTested: async (facts) => {
-    const [ends, halves, paths] = await Promise.all([
+    const [ends, halves, paths, asked] = await Promise.all([
       readPeerEnds(facts),
       readHalves(facts),
       readOwnPaths(facts),
+      readPeerHalf(facts),
     ]);
-    const hosts = [...new Set(ends.map(hostOf))];
+    const hosts = asked === undefined ? [...new Set(ends.map(hostOf))] : [];
     const bare = halves.filter(({ hasBridge }) => !hasBridge).map(({ end }) => hostOf(end));
     const few =
       hosts.length > 3 ? `${hosts.slice(0, 3).join(', ')} and ${hosts.length - 3} more` : hosts.join(', ');

@@ -28,11 +28,12 @@ export interface PeerEnd {
 /** Maximum number of peers whose path is followed. */
 export const MAX_PEERS = 32;
 
-/** Ends at the first peers; with `--to`, at the peer of that address alone. */
+/** Ends at the first peers; with `--to`, at that peer alone. */
 export function readPeerEnds(facts: Facts): Promise<readonly PeerEnd[]> {
   return facts.once('peer ends', async () => {
     const ends = (await readPeers(facts)).flatMap(endsOf);
-    const { to } = facts;
+    const { to, toPeer } = facts;
+    if (toPeer !== undefined) return ends.filter(({ key }) => key === toPeer);
     if (to === undefined) return ends.slice(0, 2 * MAX_PEERS);
     return ends.filter(({ subnet }) => contains(subnet, to)).map((end) => ({ ...end, address: to }));
   });
@@ -49,7 +50,7 @@ interface Peer {
 async function readPeers(facts: Facts): Promise<readonly Peer[]> {
   if ((await facts.status) !== undefined) {
     const peers = (await facts.peers)?.peers ?? [];
-    return facts.to === undefined ? await facts.reachedPeers : peers;
+    return facts.isTargeted ? peers : await facts.reachedPeers;
   }
   const local = localAddresses((await links(facts)) ?? []);
   return (await facts.leases)
@@ -60,7 +61,7 @@ async function readPeers(facts: Facts): Promise<readonly Peer[]> {
       publicIpv6,
     }))
     .filter(({ publicIp = '', publicIpv6 = '' }) => !local.has(publicIp) && !local.has(publicIpv6))
-    .slice(0, facts.to === undefined ? MAX_PEERS : undefined);
+    .slice(0, facts.isTargeted ? undefined : MAX_PEERS);
 }
 
 function endsOf({ key, ipv4, ipv6, publicIp = '', publicIpv6 = '' }: Peer): readonly PeerEnd[] {

@@ -203,20 +203,21 @@ export class StatusPublisher {
 }
 
 /** What the status says of the host itself. */
-export type HostIdentityReport = Pick<HostReportV1, 'boot' | 'name' | 'underlayMtu'>;
+export type HostIdentityReport = Pick<HostReportV1, 'answersPeers' | 'boot' | 'name' | 'underlayMtu'>;
 
 /** Status of the node with the lease `key`. */
 export function nodeStatus(
   key: string,
   { revision, rejected }: ConfigStatus,
   migration: MigrationStatus | undefined,
-  { boot, name, underlayMtu }: HostIdentityReport = {},
+  { answersPeers, boot, name, underlayMtu }: HostIdentityReport = {},
 ): HostReportV1 {
   return {
     version: 1,
     ...(boot !== undefined && { boot }),
     ...(name !== undefined && { name }),
     ...(underlayMtu !== undefined && { underlayMtu }),
+    ...(answersPeers !== undefined && { answersPeers }),
     key,
     config: { revision, ...(rejected && { rejected }) },
     ...(migration && { migration: migrationReport(migration) }),

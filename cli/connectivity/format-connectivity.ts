@@ -1,0 +1,99 @@
+// The matrix of `weft connectivity` as text. Pure.
+import type { Style } from '../format/style.ts';
+import { formatTable } from '../format/table.ts';
+import { TESTS, type CellV1, type From, type Test, type To } from './cells.ts';
+import { familiesOf } from './evaluate.ts';
+import type { ConnectivityV1, PeerConnectivityV1 } from './report.ts';
+
+const ROUTES: readonly (readonly [From, To])[] = [
+  ['host', 'host'],
+  ['host', 'container'],
+  ['container', 'host'],
+  ['container', 'container'],
+  ['host', 'outside'],
+  ['container', 'outside'],
+];
+
+export function formatConnectivity(report: ConnectivityV1, style: Style): string {
+  const { otherPeers, peers } = report;
+  const failed = peers.filter(({ failures }) => failures.length > 0).length;
+  const tested = peers.filter(({ cells }) => cells.some(({ state }) => state !== 'untested')).length;
+  const sample = otherPeers === 0 ? '' : `, ${otherPeers} more were not chosen: --peer names them`;
+  const summary =
+    failed === 0 ? style.good(`${count(tested)} passed`) : style.bad(`${failed} of ${count(tested)} failed`);
+  return `${peers.map((peer) => formatPeer(peer, report.mtu, style)).join('\n')}\n${summary}${sample}\n`;
+}
+
+const count = (number: number): string => `${number} ${number === 1 ? 'peer' : 'peers'}`;
+
+function formatPeer(
+  { key, name, publicIp, cells, failures, next, notTested }: PeerConnectivityV1,
+  mtu: number,
+  style: Style,
+): string {
+  const title = style.bold([name, publicIp, key].filter((part) => part !== undefined).join(', '));
+  const tables = familiesOf(cells).map((family) =>
+    formatMatrix(
+      cells.filter((cell) => cell.family === family),
+      [`IPv${family}`, mtu],
+      style,
+    ),
+  );
+  const lines = [
+    ...failures.map((line) => `  ${style.bad('FAILED')} ${line}`),
+    ...evidenceOf(cells).map((line) => `  evidence:   ${line}`),
+    ...(next === undefined ? [] : [`  next:       ${next}`]),
+    ...notTested.map((line) => `  not tested: ${line}`),
+  ];
+  return `${title}\n${tables.join('')}${lines.map((line) => `${line}\n`).join('')}`;
+}
+
+function formatMatrix(
+  cells: readonly CellV1[],
+  [family, mtu]: readonly [string, number],
+  style: Style,
+): string {
+  const head = [family, '', ...TESTS.map((test) => headOf(test, mtu))];
+  const rows = ROUTES.map(([from, to]) => {
+    const own = cells.filter((cell) => cell.from === from && cell.to === to);
+    return { own, row: [`${from} →`, to, ...TESTS.map((test) => markOf(own, test, style))] };
+  });
+  return formatTable([head, ...rows.filter(({ own }) => own.length > 0).map(({ row }) => row)], {
+    indent: 2,
+  });
+}
+
+function headOf(test: Test, mtu: number): string {
+  const heads = {
+    ping: 'ping',
+    'ping-full': `ping ${mtu}`,
+    tcp: 'tcp',
+    udp: 'udp',
+    'udp-full': `udp ${mtu}`,
+  };
+  return heads[test];
+}
+
+function markOf(cells: readonly CellV1[], test: Test, style: Style): string {
+  switch (cells.find((cell) => cell.test === test)?.state) {
+    case 'ok':
+      return style.good('ok');
+    case 'failed':
+      return style.bad('FAILED');
+    case 'untested':
+      return style.dim('-');
+    case undefined:
+      return '';
+  }
+}
+
+const MAX_EVIDENCE = 3;
+
+/** The first tests that failed, each reason once. */
+function evidenceOf(cells: readonly CellV1[]): readonly string[] {
+  const lines = new Map<string, string>();
+  for (const { state, from, to, test, address, reason = '' } of cells)
+    if (state === 'failed' && !lines.has(`${from}${to}${reason}`))
+      lines.set(`${from}${to}${reason}`, `${test} from ${from} to ${to} ${address}: ${reason}`);
+  return [...lines.values()].slice(0, MAX_EVIDENCE);
+}
