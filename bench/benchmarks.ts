@@ -1,4 +1,5 @@
 // All benchmarks, one entry each, in the order in which they run. Each is loaded on demand.
+import { BUNDLE } from './host/installed.ts';
 import { recordOf } from './metrics.ts';
 import type { Job } from './plans.ts';
 import type { BenchmarkRecord } from './record.ts';
@@ -9,6 +10,8 @@ export interface Benchmark {
   /** Required commands, by their names in deploy/install-tools.sh. @throws Error for invalid options. */
   needs(args: readonly string[]): Promise<readonly string[]>;
   run(job: Job): Promise<BenchmarkRecord>;
+  /** What it runs that `make bundle` builds. */
+  readonly builds?: readonly string[];
   /** Whether it has options of its own. */
   readonly hasOptions?: true;
 }
@@ -35,6 +38,7 @@ function labBenchmark(
 ): Benchmark {
   return {
     question,
+    builds: BUNDLE,
     needs: () => Promise.resolve([...LAB_TOOLS, ...more]),
     run: ({ rounds }) => run(rounds),
   };
@@ -74,6 +78,7 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       recordOf(await (await import('./cluster/converge.ts')).benchConverge(undefined, rounds)),
   ),
   kubernetes: {
+    builds: BUNDLE,
     question:
       'the Kubernetes API as registry beside etcd: start, memory, bytes at rest; needs kube-apiserver',
     needs: () => Promise.resolve([...LAB_TOOLS, 'pgrep']),
@@ -108,6 +113,7 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     ['curl'],
   ),
   restart: {
+    builds: BUNDLE,
     question:
       'packets lost and the longest gap when a daemon restarts, crashes or is upgraded, or the config changes',
     hasOptions: true,
@@ -121,14 +127,13 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     (await import('./host/boot.ts')).benchBoot(rounds),
   ),
   cni: {
+    builds: ['dist/weft-cni', 'dist/weft.mjs'],
     question: 'what weft-cni costs a container, one at a time and 20 at once',
-    needs: async () => {
-      (await import('./host/cni.ts')).requireCniBuild();
-      return ['ip', 'bridge', '/usr/lib/cni/bridge'];
-    },
+    needs: () => Promise.resolve(['ip', 'bridge', '/usr/lib/cni/bridge']),
     run: async ({ rounds }) => (await import('./host/cni.ts')).benchCni(rounds),
   },
   liveness: {
+    builds: BUNDLE,
     question: 'what it costs to know whether 10, 1,000 and 10,000 peers answer: time, packets, wake-ups',
     hasOptions: true,
     needs: async (args) => {

@@ -6,6 +6,7 @@ import { packageRoot } from '../lab/package-root.ts';
 import { formatMachine, readMachine } from './machine.ts';
 import { violations } from './invariants.ts';
 import { BENCHMARKS } from './benchmarks.ts';
+import { requireBuilds } from './host/installed.ts';
 import { formatEstimate } from './estimate.ts';
 import { progress } from './progress.ts';
 import { writeRecord, type BenchmarkRecord } from './record.ts';
@@ -20,8 +21,10 @@ const exec = promisify(execFile);
  */
 export async function runBenchmarks(args: RunArgs): Promise<number> {
   const { jobs, withinSec = Infinity, invariants, out } = args;
-  for (const { benchmark, args: options } of jobs)
+  for (const { benchmark, args: options } of jobs) {
     await requireTools(benchmark, await BENCHMARKS[benchmark]!.needs(options));
+    requireBuilds(benchmark, BENCHMARKS[benchmark]!.builds ?? []);
+  }
   progress(`… ${jobs.length} ${jobs.length === 1 ? 'benchmark' : 'benchmarks'}: ${formatEstimate(args)}`);
   const records: BenchmarkRecord[] = [];
   const startMs = performance.now();

@@ -134,6 +134,19 @@ export interface Native extends NativePath, NativeEcho, NativeEchoSweep, NativeC
    * descriptor is closed.
    */
   tryLockFile(fd: number): boolean;
+  /**
+   * Runs a tool to its end, in a thread of its own, without the copy of this process that
+   * `child_process` makes. `toolArguments` begin with its name. `callback` gets its exit code, 127 if it does
+   * not exist, 124 if it did not end by itself in time, or prints more than `maxOutputBytes`.
+   */
+  runTool(
+    toolArguments: readonly string[],
+    environment: readonly string[],
+    input: string,
+    timeoutMs: number,
+    maxOutputBytes: number,
+    callback: (code: number, stdout: string, stderr: string) => void,
+  ): void;
   /** Unmaps code that a start needed; the kernel maps it again where it runs. */
   releaseCode(): void;
 }

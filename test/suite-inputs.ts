@@ -25,6 +25,7 @@ const PROGRAMS = [
   'dist/weft-client.cjs',
   'dist/weft-cni',
   'dist/weft-cni.cjs',
+  'dist/weft-daemon.cjs',
   'dist/weft.mjs',
   'package.json',
 ];

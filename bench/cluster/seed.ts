@@ -4,8 +4,9 @@
 // Answer: {"atMs": UNIX_TIME} once etcd acknowledged.
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { ConnectionPool } from 'etcd3/lib/connection-pool.js';
-import { KVClient } from 'etcd3/lib/rpc.js';
+import { EtcdClient } from '../../allocator/registry/etcd/client.ts';
+import { resolveEtcdOptions } from '../../allocator/registry/etcd/options.ts';
+import type { PutRequest, TxnRequest } from '../../allocator/registry/etcd/wire/messages.ts';
 import { ipv4FromNumber } from '../../lib/address.ts';
 
 /** The network that benchmarks use: 65,536 subnets of length 24. */
@@ -16,6 +17,8 @@ const FIRST_SUBNET = (10 << 24) | (128 << 16);
 /** Underlay addresses outside of the lab's own. */
 const FIRST_PUBLIC_IP = (100 << 24) | (64 << 16);
 const KEYS_PER_TRANSACTION = 100;
+const PREFIX = '/coreos.com/network';
+const CALL = { name: 'seed', scope: PREFIX, isRepeatable: true };
 
 export interface FakePeer {
   readonly subnet: string;
@@ -47,25 +50,51 @@ export function leaseOf(index: number): { readonly key: string; readonly value: 
   return { key: `${subnet}-24`, value: JSON.stringify(value) };
 }
 
-function encode(index: number): { key: Buffer; value: Buffer } {
+function encode(index: number): PutRequest {
   const { key, value } = leaseOf(index);
   return toPair(key, value);
 }
 
-function toPair(key: string, value: string): { key: Buffer; value: Buffer } {
-  return { key: Buffer.from(`/coreos.com/network/subnets/${key}`), value: Buffer.from(value) };
+function toPair(key: string, value: string): PutRequest {
+  return { key: Buffer.from(`${PREFIX}/subnets/${key}`), value: Buffer.from(value) };
+}
+
+/** etcd at one address, for simple writes. */
+class Store {
+  readonly #client: EtcdClient;
+
+  constructor(url: string) {
+    this.#client = new EtcdClient(resolveEtcdOptions({ endpoints: [url], prefix: PREFIX }));
+  }
+
+  put(request: PutRequest): Promise<unknown> {
+    return this.#client.unary(CALL, undefined, (rpc) => rpc.put(request));
+  }
+
+  remove(key: Buffer): Promise<unknown> {
+    return this.#client.unary(CALL, undefined, (rpc) => rpc.deleteRange({ key }));
+  }
+
+  txn(request: TxnRequest): Promise<unknown> {
+    return this.#client.unary(CALL, undefined, (rpc) => rpc.txn(request));
+  }
+
+  close(): void {
+    this.#client.close();
+  }
 }
 
 async function execute(
-  kv: KVClient,
+  store: Store,
   command: { seed?: number; put?: number; delete?: number },
 ): Promise<void> {
-  if (command.put !== undefined) await kv.put(encode(command.put));
-  if (command.delete !== undefined) await kv.deleteRange({ key: encode(command.delete).key });
+  if (command.put !== undefined) await store.put(encode(command.put));
+  if (command.delete !== undefined) await store.remove(encode(command.delete).key);
   for (let from = 0; from < (command.seed ?? 0); from += KEYS_PER_TRANSACTION) {
     const count = Math.min(KEYS_PER_TRANSACTION, command.seed! - from);
-    const puts = Array.from({ length: count }, (_, index) => ({ request_put: encode(from + index) }));
-    await kv.txn({ compare: [], success: puts, failure: [] });
+    await store.txn({
+      success: Array.from({ length: count }, (_, index) => ({ request_put: encode(from + index) })),
+    });
   }
 }
 
@@ -74,24 +103,21 @@ export async function putLeases(
   url: string,
   leases: readonly { readonly key: string; readonly value: string }[],
 ): Promise<void> {
-  const pool = new ConnectionPool({ hosts: url });
-  const kv = new KVClient(pool);
+  const store = new Store(url);
   for (let from = 0; from < leases.length; from += KEYS_PER_TRANSACTION) {
     const some = leases.slice(from, from + KEYS_PER_TRANSACTION);
-    const puts = some.map(({ key, value }) => ({ request_put: toPair(key, value) }));
-    await kv.txn({ compare: [], success: puts, failure: [] });
+    await store.txn({ success: some.map(({ key, value }) => ({ request_put: toPair(key, value) })) });
   }
-  pool.close();
+  store.close();
 }
 
 async function main(url: string): Promise<void> {
-  const pool = new ConnectionPool({ hosts: url });
-  const kv = new KVClient(pool);
+  const store = new Store(url);
   for await (const line of createInterface({ input: process.stdin })) {
-    await execute(kv, JSON.parse(line) as object);
+    await execute(store, JSON.parse(line) as object);
     console.log(JSON.stringify({ atMs: performance.timeOrigin + performance.now() }));
   }
-  pool.close();
+  store.close();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv[2]!);

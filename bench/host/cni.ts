@@ -1,7 +1,7 @@
 // What does weft-cni cost a container? ADD by weft-cni, which ends in bridge's ADD, beside bridge with the same config: one
 // container after another, and 20 at once. weft-cni is measured with a daemon, which answers it, and without one, where it
 // starts Node; a Node that does nothing is the least of that. All on one host, with network namespaces as containers.
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../lab/package-root.ts';
@@ -9,6 +9,7 @@ import { deriveDelegateConfig } from '../../containers/cni/delegate-config.ts';
 import { parseHostSubnet } from '../../containers/cni/host-subnet.ts';
 import { parseNetwork } from '../../containers/cni/network.ts';
 import type { Measure, BenchmarkRecord } from '../record.ts';
+import { requireBuilds } from './installed.ts';
 import { PLUGIN_FOLDER, startCniDaemon, timeAdds, timeNode, type Plugin } from './cni-calls.ts';
 
 const SUBNET_ENV =
@@ -29,10 +30,12 @@ type Candidate = keyof typeof NAMES;
 const CANDIDATES = Object.keys(NAMES) as readonly Candidate[];
 type Runs = Readonly<Record<Candidate, number[]>>;
 
+/** The plugin, and the daemon that answers it. */
+export const CNI_BUILDS = ['dist/weft-cni', 'dist/weft.mjs'] as const;
+
 /** @throws Error before anything is measured. */
 export function requireCniBuild(root = packageRoot()): void {
-  for (const file of ['dist/weft-cni', 'dist/weft.mjs'].map((name) => join(root, name)))
-    if (!existsSync(file)) throw new Error(`cni needs ${file}: run make bundle`);
+  requireBuilds('cni', CNI_BUILDS, root);
 }
 
 export async function benchCni(rounds = 30): Promise<BenchmarkRecord> {

@@ -1,15 +1,26 @@
 // weft as it is installed: its bundle laid out as packages do, in a folder of its own, for benchmarks that measure the whole program.
-import { cpSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { weftProgram } from '../../lab/daemon-command.ts';
 import { packageRoot } from '../../lab/package-root.ts';
 
-/** Lays the bundle out; `make bundle` has made it. @returns its folder, which the caller removes */
+/** What an installation consists of; `make bundle` makes it. */
+export const BUNDLE = ['dist/weft.mjs', 'dist/weft-daemon.cjs', 'dist/addons'] as const;
+
+/** @throws Error with the remedy if one of `builds` is missing below `root`. */
+export function requireBuilds(benchmark: string, builds: readonly string[], root = packageRoot()): void {
+  for (const file of builds.map((name) => join(root, name)))
+    if (!existsSync(file)) throw new Error(`${benchmark} needs ${file}: run make bundle`);
+}
+
+/** Lays the bundle out, with a folder for compiled code. @returns its folder, which the caller removes */
 export function installBundle(): string {
   const folder = mkdtempSync(join(tmpdir(), 'weft-installed-'));
   const from = (path: string) => join(packageRoot(), path);
+  mkdirSync(join(folder, 'cache'), { mode: 0o700 });
   cpSync(from('dist/weft.mjs'), join(folder, 'weft.mjs'));
+  cpSync(from('dist/weft-daemon.cjs'), join(folder, 'weft-daemon.cjs'));
   cpSync(from('dist/addons'), join(folder, 'addons'), { recursive: true });
   cpSync(from('bin/weft'), join(folder, 'bin/weft'));
   return folder;
@@ -37,12 +48,15 @@ export async function withInstalled<Result>(
 }
 
 /**
+ * The daemon keeps compiled code in the installation, so that its second start is like that of a host.
  * Command prefix that starts `program` in place of the lab's, wherever the command names that; `first` is a shell command that
  * runs before it.
  */
 export function insteadOf(program: string, first = ':'): string[] {
   const replace = 'for each; do [ "$each" != "$old" ] || each=$new; set -- "$@" "$each"; shift; done';
-  const script = `${first}; old=$1 new=$2; shift 2; ${replace}; exec "$@"`;
+  const cache =
+    'CACHE_DIRECTORY=$(readlink -f "$new"); export CACHE_DIRECTORY="${CACHE_DIRECTORY%/bin/weft}/cache"';
+  const script = `${first}; old=$1 new=$2; shift 2; ${cache}; ${replace}; exec "$@"`;
   return ['sh', '-c', script, 'sh', weftProgram(), program];
 }
 

@@ -8,6 +8,7 @@ describe('a daemon', () => {
     ['/usr/bin/node /opt/weft/bin/start.mjs /usr/bin/flanneld -v=2', true],
     ['/usr/bin/node --jitless /usr/lib/weft/weft.mjs daemon', true],
     ['node /usr/lib/weft/weft.mjs /usr/bin/weft daemon', true],
+    ['/usr/lib/weft/bin/node --single-threaded /usr/lib/weft/weft-daemon.cjs daemon --iface eth1', true],
     ['node /opt/weft/bin/start.mjs /opt/weft/bin/weft cleanup --dry-run', false],
     ['node /opt/weft/bin/start.mjs /opt/weft/bin/weft help daemon', false],
     ['sh -c weft daemon', false],

@@ -32,7 +32,7 @@ async function readArgs(file: string): Promise<readonly string[]> {
 export function isDaemon(args: readonly string[]): boolean {
   const [program = '', command] = withoutNode(args);
   const name = basename(program);
-  return name === 'flanneld' || (/^weft(?:\.mjs)?$/.test(name) && command === 'daemon');
+  return name === 'flanneld' || (/^weft(?:\.mjs|-daemon\.cjs)?$/.test(name) && command === 'daemon');
 }
 
 /** Drops node, its options, and the start file of the program. */

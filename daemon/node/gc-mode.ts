@@ -50,5 +50,8 @@ export class GcMode {
  */
 function collectAll(): void {
   setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
+  const collect = runInNewContext('gc') as () => void;
+  // Compiled code is kept for processes of the same flags (lib/code-cache.ts).
+  setFlagsFromString('--no-expose-gc');
+  collect();
 }

@@ -16,6 +16,9 @@ import type { SdNotify } from './sd-notify.ts';
 import { nodeStatus, StatusPublisher } from './publish/status-publisher.ts';
 import { RequestInbox, type AnswerRequest } from '../peer-requests/request-inbox.ts';
 
+/** Of weft-daemon.cjs; unset where Node runs the program itself. */
+declare const weftCodeCache: { save(): number } | undefined;
+
 /** How long the service manager sees a reload at most. */
 const RELOAD_LIMIT_MS = 5000;
 
@@ -118,7 +121,7 @@ export class ProgressReporter {
 
   /** Something that readiness or status depend on changed. */
   update(): void {
-    const { components, gcMode, notify, publisher } = this.#deps;
+    const { components, notify, publisher } = this.#deps;
     const { configWatcher, log } = components;
     const { readiness: parts } = components;
     if (parts.unsettledMs !== undefined && !isAtRest(parts)) this.#checkLater();
@@ -129,14 +132,26 @@ export class ProgressReporter {
     if (!this.#hasBeenReady && readiness.isReady) {
       this.#hasBeenReady = true;
       components.hasBeenReady = true;
-      gcMode.end();
-      components.addon.native?.releaseCode();
       log.info('Ready', { status: line });
       notify.ready(line);
+      this.#endStart();
     } else notify.status(line);
     if (readiness.isReady) this.#condition?.setReady(`weft: ${line}`);
     else if (parts.leaseManager?.state === 'lost') this.#condition?.forget();
     this.#publishStatus();
+  }
+
+  /** Gives back what only a start needs, and keeps for the next start what that one can use. */
+  #endStart(): void {
+    const { components, gcMode } = this.#deps;
+    gcMode.end();
+    try {
+      if (typeof weftCodeCache !== 'undefined' && weftCodeCache.save() > 0)
+        components.log.debug('Kept compiled code for the next start');
+    } catch (error) {
+      components.log.debug('Cannot keep compiled code for the next start', { error });
+    }
+    components.addon.native?.releaseCode();
   }
 
   /** A change that does not end makes this host not ready, without another event. */

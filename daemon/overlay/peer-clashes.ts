@@ -100,7 +100,7 @@ export class PeerClashes implements Clashes {
     const found: Cidr[] = [];
     const length = prefixLengthOf(subnet);
     for (const [otherLength, subnets] of this.#lengths[familyOf(subnet)]) {
-      const wider = otherLength <= length ? networkOf(addressOf(subnet), otherLength) : undefined;
+      const wider = otherLength <= length ? widened(subnet, length, otherLength) : undefined;
       if (wider !== undefined && subnets.has(wider)) found.push(wider);
       if (wider === undefined) found.push(...subnetsInside(subnet, otherLength, subnets));
     }
@@ -164,6 +164,11 @@ export class PeerClashes implements Clashes {
   #usualLength(family: Family): number | undefined {
     return rangeOf(this.#config, family)?.subnetLength;
   }
+}
+
+/** The network of `length` around `subnet`, whose own length is `from`: without arithmetic for most. */
+function widened(subnet: Cidr, from: number, length: number): Cidr {
+  return from === length ? subnet : networkOf(addressOf(subnet), length);
 }
 
 /**

@@ -16,7 +16,10 @@ export interface BundleOptions {
   readonly version: string;
 }
 
-/** The bundled code is CommonJS inside an ES module, so that built-in modules load on first use. */
+/**
+ * The bundled code is CommonJS inside an ES module, so that built-in modules load on first use.
+ * cli/daemon-start.ts knows the last line.
+ */
 const preamble = (checkNode: string): string => `#!/usr/bin/env node
 ${checkNode}
 import { createRequire } from 'node:module';
@@ -24,7 +27,8 @@ import { fileURLToPath } from 'node:url';
 const moduleUrl = import.meta.url;
 const require = createRequire(moduleUrl);
 const __dirname = fileURLToPath(new URL('.', moduleUrl));
-const module = { exports: {} };`;
+const module = { exports: {} };
+/* The program: */`;
 
 /** @returns the inputs of the bundle. */
 export async function bundle({ entry, out, root, version }: BundleOptions): Promise<Metafile[]> {
@@ -35,6 +39,8 @@ export async function bundle({ entry, out, root, version }: BundleOptions): Prom
     outfile: out,
     bundle: true,
     platform: 'node',
+    // weft-daemon.cjs reads one byte a character.
+    charset: 'ascii',
     format: 'cjs',
     target: 'node20.19',
     minifyWhitespace: true,

@@ -1,19 +1,15 @@
-// Replaces accesses of packages to their own folder: etcd's protocol files are embedded, and the
-// netlink addon loads from beside the bundle. An unexpected version of a package fails the build.
+// Leaves out what weft never runs, and replaces accesses of packages to their own folder: the netlink
+// addon loads from beside the bundle. An unexpected version of a package fails the build.
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import type { Plugin } from 'esbuild';
-import protobuf from 'protobufjs';
 
 export const packageFixes: Plugin = {
   name: 'package-fixes',
   setup(plugin) {
-    plugin.onLoad({ filter: /\/etcd3\/lib\/connection-pool\.js$/ }, ({ path }) => ({
-      contents: replaceOnce(
-        path,
-        '(0, proto_loader_1.loadSync)(`${__dirname}/../proto/rpc.proto`',
-        `(0, proto_loader_1.fromJSON)(${protocolOf(join(dirname(path), '../proto'))}`,
-      ),
+    // gRPC loads protocol files for servers that show their own state, of which weft has none.
+    plugin.onResolve({ filter: /^@grpc\/proto-loader$/ }, ({ path }) => ({ path, namespace: 'left-out' }));
+    plugin.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({
+      contents: `throw new Error('${path} is not part of this bundle')`,
     }));
     plugin.onLoad({ filter: /\/netlink\/dist\/raw\.js$/ }, ({ path }) => ({
       contents: replaceOnce(
@@ -36,13 +32,4 @@ function replaceOnce(file: string, from: string, to: string): string {
       `${file} does not have '${from}' once: this version of the package needs another fix here`,
     );
   return parts.join(to);
-}
-
-/** The protocol as JSON, so that the daemon starts without the parser. */
-function protocolOf(folder: string): string {
-  const root = new protobuf.Root();
-  root.resolvePath = (_origin, target) => join(folder, target.split('/').pop()!);
-  root.loadSync('rpc.proto', { keepCase: true });
-  root.resolveAll();
-  return JSON.stringify(root.toJSON());
 }

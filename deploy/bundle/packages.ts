@@ -71,7 +71,7 @@ export function embedPackages(packages: PackageText): Plugin {
 
 /** A module that compiles `text`; `require` and `__dirname` are those of the bundle. */
 function compiler(text: string): string {
-  return `const { compileFunction } = require('node:vm');
-const run = compileFunction(${JSON.stringify(text)}, ['module', 'exports', 'require', '__dirname'], { filename: 'weft-packages.cjs' });
+  return `const text = ${JSON.stringify(text)}, parameters = ['module', 'exports', 'require', '__dirname'], filename = 'weft-packages.cjs';
+const run = typeof weftCodeCache === 'undefined' ? require('node:vm').compileFunction(text, parameters, { filename }) : weftCodeCache.compile(filename, text, parameters);
 run(module, exports, require, __dirname);`;
 }

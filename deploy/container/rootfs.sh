@@ -7,7 +7,7 @@ set -eu
 root=$1
 cd "$(dirname "$0")/../.."
 [ ! -e "$root" ] || { echo "$root exists: give a new folder" >&2; exit 1; }
-for file in dist/weft.mjs dist/weft-client.cjs dist/weft-cni; do
+for file in dist/weft.mjs dist/weft-client.cjs dist/weft-daemon.cjs dist/weft-cni; do
   [ -e "$file" ] || { echo "$file is missing: run make bundle" >&2; exit 1; }
 done
 PATH=$PWD/.build/node/bin:$PATH:/usr/sbin:/sbin
@@ -35,7 +35,7 @@ for folder in /usr/lib/*/xtables; do
 done
 
 lib=$root/usr/lib/weft
-install -D -m 755 -t "$lib" dist/weft.mjs dist/weft-client.cjs
+install -D -m 755 -t "$lib" dist/weft.mjs dist/weft-client.cjs dist/weft-daemon.cjs
 install -D -m 755 -t "$lib/bin" bin/weft bin/flanneld bin/mk-docker-opts.sh
 install -D -m 644 -t "$lib/addons/linux-$(node -p process.arch)" "dist/addons/linux-$(node -p process.arch)"/*.node
 install -D -m 755 dist/weft-cni "$root/usr/lib/cni/weft-cni"

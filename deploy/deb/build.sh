@@ -33,7 +33,7 @@ chmod 755 "$tree"
 lib=$tree/usr/lib/weft doc=$tree/usr/share/doc/weft
 install -d "$lib/bin" "$doc" "$tree/DEBIAN" "$tree/usr/bin"
 install -m 755 dist/weft.mjs "$lib/weft.mjs"
-install -m 644 dist/weft-client.cjs "$lib/weft-client.cjs"
+install -m 644 -t "$lib" dist/weft-client.cjs dist/weft-daemon.cjs
 install -m 755 bin/weft bin/flanneld bin/mk-docker-opts.sh "$lib/bin"
 install -D -m 644 -t "$lib/addons/linux-$node_arch" "dist/addons/linux-$node_arch"/*.node
 for name in weft flanneld mk-docker-opts.sh; do ln -s "../lib/weft/bin/$name" "$tree/usr/bin/$name"; done

@@ -11,7 +11,7 @@ case $arch in
   arm64) node_arch=arm64 triplet=aarch64-linux-gnu loader=/lib/ld-linux-aarch64.so.1 ;;
   *) echo "No image for '$arch': give amd64 or arm64" >&2; exit 2 ;;
 esac
-for file in weft.mjs weft-client.cjs weft-cni.cjs "addons/linux-$node_arch/weft.node" "addons/linux-$node_arch/netlink.node" \
+for file in weft.mjs weft-client.cjs weft-daemon.cjs weft-cni.cjs "addons/linux-$node_arch/weft.node" "addons/linux-$node_arch/netlink.node" \
   "addons/linux-$node_arch/cni-launcher"; do
   [ -e "dist/$file" ] || { echo "dist/$file is missing: run make prebuild bundle" >&2; exit 1; }
 done
@@ -72,7 +72,7 @@ cp ".build/node-$node_arch/version" "$root/usr/share/doc/node/version"
 
 lib=$weft/usr/lib/weft
 install -D -m 755 -t "$lib" dist/weft.mjs
-install -D -m 644 -t "$lib" dist/weft-client.cjs dist/weft-cni.cjs
+install -D -m 644 -t "$lib" dist/weft-client.cjs dist/weft-daemon.cjs dist/weft-cni.cjs
 install -D -m 755 -t "$lib/bin" bin/weft bin/flanneld bin/mk-docker-opts.sh
 install -D -m 644 -t "$lib/addons/linux-$node_arch" "dist/addons/linux-$node_arch"/*.node
 mkdir -p "$weft/usr/bin"

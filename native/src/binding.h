@@ -29,5 +29,6 @@ int weft_echo_init(napi_env env, napi_value exports);
 int weft_memory_file_init(napi_env env, napi_value exports);
 int weft_file_lock_init(napi_env env, napi_value exports);
 int weft_code_pages_init(napi_env env, napi_value exports);
+int weft_tool_init(napi_env env, napi_value exports);
 
 #endif

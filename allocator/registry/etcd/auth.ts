@@ -1,6 +1,5 @@
 // The token of etcd's authentication: fetched when a call needs one, shared by all calls until the
 // server rejects it.
-import { AuthClient } from 'etcd3/lib/rpc.js';
 import { unlessAborted } from '../../../lib/abort.ts';
 import type { EtcdChannel } from './channel.ts';
 import { GRPC, grpcStatus } from './errors.ts';
@@ -48,7 +47,7 @@ export class EtcdAuth {
     const deadlineMs = Date.now() + Math.ceil(budgetMs);
     const rpc = new EtcdRpc({ channel, deadlineMs, signal: this.#closed, onCall: this.#settings.onCall });
     try {
-      return (await new AuthClient(rpc).authenticate({ name: username, password })).token;
+      return (await rpc.authenticate({ name: username, password })).token;
     } catch (error) {
       // Authentication is switched off in this etcd: it takes calls without a token.
       if (grpcStatus(error)?.code === GRPC.FAILED_PRECONDITION) return undefined;

@@ -4,25 +4,16 @@
 // Retries nothing.
 import { isIP } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import { ConnectionPool } from 'etcd3/lib/connection-pool.js';
+import { Client, connectivityState, credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { RegistryError } from '../registry.ts';
 import { diagnoseConnection } from './diagnosis.ts';
 import type { ConnectionFault } from './diagnosis.ts';
 import type { EtcdEndpoint } from './options.ts';
 import type { TlsMaterial } from './tls.ts';
 
-type PoolOptions = ConstructorParameters<typeof ConnectionPool>[0];
-type ServiceName = Parameters<ConnectionPool['withConnection']>[0];
-/** A gRPC client of one service, and the metadata of one call. */
-export type ServiceConnection = Pick<
-  Parameters<Parameters<ConnectionPool['withConnection']>[1]>[0],
-  'client' | 'metadata'
->;
-type Channel = ReturnType<ServiceConnection['client']['getChannel']>;
+type Channel = ReturnType<Client['getChannel']>;
 type ChannelState = ReturnType<Channel['getConnectivityState']>;
 
-/** `grpc.connectivityState`, which is not exported by etcd3. */
-const STATE = { CONNECTING: 1, READY: 2, TRANSIENT_FAILURE: 3, SHUTDOWN: 4 } as const;
 const DIAGNOSIS_TIMEOUT_MS = 2000;
 
 // A quiet watch requests progress itself; pings serve servers that do not answer that. etcd drops
@@ -44,10 +35,8 @@ export class EtcdChannel {
   /** Monotonic time of the last message from the server, in ms; `-Infinity` before the first. */
   lastActivityMs = Number.NEGATIVE_INFINITY;
   readonly #material: TlsMaterial;
-  readonly #channelOptions: Record<string, unknown> = { ...CHANNEL_OPTIONS };
-  readonly #pool: ConnectionPool;
+  readonly #client: Client;
   readonly #onClose = new Set<() => void>();
-  #channel: Channel | undefined;
   #wasReady = false;
   #isClosed = false;
 
@@ -55,13 +44,15 @@ export class EtcdChannel {
   constructor(endpoint: EtcdEndpoint, material: TlsMaterial) {
     this.endpoint = endpoint;
     this.#material = material;
-    this.#pool = new ConnectionPool(poolOptions(endpoint, material, this.#channelOptions));
+    const address = endpoint.url.replace(/^https?:\/\//i, '');
+    this.#client = new Client(address, credentialsFor(endpoint, material), CHANNEL_OPTIONS);
   }
 
   /** Whether it was connected once and is not any more. */
   get isBroken(): boolean {
-    const state: number | undefined = this.#channel?.getConnectivityState(false);
-    return this.#wasReady && state !== STATE.READY;
+    return (
+      this.#wasReady && this.#client.getChannel().getConnectivityState(false) !== connectivityState.READY
+    );
   }
 
   /** Records a message from the server. */
@@ -75,38 +66,24 @@ export class EtcdChannel {
    */
   async ready(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const startMs = performance.now();
-    const { client } = await this.service('KV');
-    const channel = client.getChannel();
+    const channel = this.client.getChannel();
     for (;;) {
       signal.throwIfAborted();
-      const channelState = channel.getConnectivityState(true);
-      const state: number = channelState;
-      if (state === STATE.READY) break;
+      const state = channel.getConnectivityState(true);
+      if (state === connectivityState.READY) break;
       const leftMs = timeoutMs - (performance.now() - startMs);
-      if (state === STATE.SHUTDOWN) throw new ConnectError(DISCONNECTED);
-      if (state === STATE.TRANSIENT_FAILURE) throw new ConnectError(await this.#diagnose(leftMs));
+      if (state === connectivityState.SHUTDOWN) throw new ConnectError(DISCONNECTED);
+      if (state === connectivityState.TRANSIENT_FAILURE) throw new ConnectError(await this.#diagnose(leftMs));
       if (leftMs <= 0) throw new ConnectError(noAnswer(this.endpoint, timeoutMs));
-      await stateChange(channel, channelState, leftMs, signal);
+      await stateChange(channel, state, leftMs, signal);
     }
     this.#wasReady = true;
   }
 
-  /**
-   * The client of `name` with metadata of its own. The pool sees no failed call, so its policies
-   * never act.
-   * @throws ConnectError if the channel was closed
-   */
-  service(name: ServiceName): Promise<ServiceConnection> {
-    return this.#pool.withConnection(name, ({ client, metadata }) => {
-      // The first client's channel serves all others: one TCP connection for each endpoint.
-      this.#channel ??= client.getChannel();
-      this.#channelOptions['channelOverride'] = this.#channel;
-      if (this.#isClosed) {
-        this.#channel.close();
-        throw new ConnectError(DISCONNECTED);
-      }
-      return { client, metadata };
-    });
+  /** Of all services: one TCP connection. @throws ConnectError if the channel was closed */
+  get client(): Client {
+    if (this.#isClosed) throw new ConnectError(DISCONNECTED);
+    return this.#client;
   }
 
   /** Calls `listener` when the channel is given up; returns how to take that back. */
@@ -119,7 +96,7 @@ export class EtcdChannel {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#channel?.close();
+    this.#client.close();
     for (const listener of this.#onClose) listener();
     this.#onClose.clear();
   }
@@ -169,19 +146,13 @@ function stateChange(
   });
 }
 
-function poolOptions(
-  endpoint: EtcdEndpoint,
-  { ca, cert, key }: TlsMaterial,
-  grpcOptions: Record<string, unknown>,
-): PoolOptions {
-  const options = { hosts: endpoint.url, grpcOptions } as PoolOptions;
+function credentialsFor({ isSecure }: EtcdEndpoint, { ca, cert, key }: TlsMaterial): ChannelCredentials {
+  if (!isSecure) return credentials.createInsecure();
   // gRPC sets the TLS server name to an IP address if the endpoint is one, which is the operator's
   // business (DEP0123). A flag of Node for that would keep an older Node from saying its version.
-  if (endpoint.isSecure) process.noDeprecation = true;
-  if (!endpoint.isSecure || (ca === undefined && cert === undefined)) return options;
-  // etcd3's type demands a root certificate; without one gRPC takes the system's.
-  const credentials = { rootCertificate: ca, privateKey: key, certChain: cert };
-  return { ...options, credentials: credentials as NonNullable<PoolOptions['credentials']> };
+  process.noDeprecation = true;
+  // Without a root certificate gRPC takes the system's.
+  return credentials.createSsl(ca ?? null, key ?? null, cert ?? null);
 }
 
 /** The error of a channel that cannot even be set up. */

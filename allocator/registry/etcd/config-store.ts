@@ -1,7 +1,6 @@
 // ConfigStore on etcd. A version's note is written in the transaction that writes the document, so
 // both have one revision. Versions that other programs wrote are read from etcd's history, as far
 // as that is not compacted, and then recorded.
-import type { IRequestOp } from 'etcd3/lib/rpc.js';
 import { HOSTS_FOLDER } from '../node-status.ts';
 import type {
   ConfigChange,
@@ -20,9 +19,10 @@ import {
   toRevision,
 } from '../registry.ts';
 import { EtcdClient, type EtcdCall } from './client.ts';
-import { EtcdKeys, decodeConfig, type EtcdKeyValue } from './keys.ts';
+import { EtcdKeys, decodeConfig } from './keys.ts';
 import { readNearMisses } from './near-misses.ts';
 import { resolveEtcdOptions, type EtcdOptions } from './options.ts';
+import type { KeyValue, RequestOp } from './wire/messages.ts';
 
 const HISTORY_FOLDER = 'history/';
 /** Versions kept; revisions of etcd's own history that are searched for external ones. */
@@ -52,12 +52,12 @@ class EtcdConfigStore implements ConfigStore {
   async read(): Promise<ConfigSnapshot> {
     const { configKey, subnetsEnd, subnetsStart } = this.#keys;
     const hosts = this.#folder(HOSTS_FOLDER);
-    const needed: IRequestOp[] = [
+    const needed: RequestOp[] = [
       { request_range: { key: configKey } },
       { request_range: { key: subnetsStart, range_end: subnetsEnd } },
     ];
-    const read = (success: IRequestOp[]) =>
-      this.#client.unary(this.#call('read', true), undefined, (rpc) => rpc.kv.txn({ success }));
+    const read = (success: RequestOp[]) =>
+      this.#client.unary(this.#call('read', true), undefined, (rpc) => rpc.txn({ success }));
     const answer = await read([...needed, { request_range: hosts }]).catch((error: unknown) => {
       // A user with flannel's usual rights reads config and subnets alone.
       if (error instanceof RegistryError && error.code === 'REGISTRY_DENIED') return read(needed);
@@ -76,7 +76,7 @@ class EtcdConfigStore implements ConfigStore {
   async history(): Promise<readonly ConfigVersion[]> {
     const range = { ...this.#folder(HISTORY_FOLDER), sort_order: 'Ascend', sort_target: 'Key' } as const;
     const { kvs } = await this.#client.unary(this.#call('history', true), undefined, (rpc) =>
-      rpc.kv.range(range),
+      rpc.range(range),
     );
     const versions = new Map(kvs.flatMap((pair) => decodeVersion(pair)).map((one) => [one.modRevision, one]));
     let revision: Revision | undefined;
@@ -96,7 +96,7 @@ class EtcdConfigStore implements ConfigStore {
     const noticed = history
       .filter((version) => version.note.isExternal === true)
       .slice(0, MAX_EXTERNAL_VERSIONS);
-    const success: IRequestOp[] = [
+    const success: RequestOp[] = [
       this.#put(configKey, text),
       this.#put(this.#historyKey(note.timeMs), JSON.stringify({ text, note })),
       ...noticed.map((version) => this.#putVersion(version)),
@@ -108,7 +108,7 @@ class EtcdConfigStore implements ConfigStore {
         : ({ key: configKey, target: 'Mod', result: 'Equal', mod_revision: expected } as const),
     ];
     const answer = await this.#client.unary(this.#call('write', false), undefined, (rpc) =>
-      rpc.kv.txn({ compare, success }),
+      rpc.txn({ compare, success }),
     );
     if (!answer.succeeded) return { written: false };
     if (history.length >= MAX_VERSIONS) await this.#prune();
@@ -132,7 +132,7 @@ class EtcdConfigStore implements ConfigStore {
     const request = { key: this.#keys.configKey, ...(revision !== undefined && { revision }) };
     try {
       const { kvs } = await this.#client.unary(this.#call('history', true), undefined, (rpc) =>
-        rpc.kv.range(request),
+        rpc.range(request),
       );
       return kvs[0] && decodeConfig(kvs[0]);
     } catch (error) {
@@ -145,22 +145,22 @@ class EtcdConfigStore implements ConfigStore {
   async #prune(): Promise<void> {
     const range = { ...this.#folder(HISTORY_FOLDER), keys_only: true };
     const { kvs } = await this.#client.unary(this.#call('history', true), undefined, (rpc) =>
-      rpc.kv.range(range),
+      rpc.range(range),
     );
     const oldest = kvs
       .map(({ key }) => key)
       .sort((a, b) => a.compare(b))
       .slice(0, -MAX_VERSIONS);
     for (const key of oldest)
-      await this.#client.unary(this.#call('history', true), undefined, (rpc) => rpc.kv.deleteRange({ key }));
+      await this.#client.unary(this.#call('history', true), undefined, (rpc) => rpc.deleteRange({ key }));
   }
 
-  #putVersion({ text, note, modRevision }: ConfigVersion): IRequestOp {
+  #putVersion({ text, note, modRevision }: ConfigVersion): RequestOp {
     const key = Buffer.concat([this.#historyKey(note.timeMs), Buffer.from(`-${modRevision}`)]);
     return this.#put(key, JSON.stringify({ text, note, revision: modRevision }));
   }
 
-  #put(key: Buffer, value: string): IRequestOp {
+  #put(key: Buffer, value: string): RequestOp {
     return { request_put: { key, value: Buffer.from(value), lease: NO_LEASE } };
   }
 
@@ -177,7 +177,7 @@ class EtcdConfigStore implements ConfigStore {
     return { key: this.#own(folder), range_end: this.#own(`${folder.slice(0, -1)}0`) };
   }
 
-  #below(folder: Buffer, pair: EtcdKeyValue): string {
+  #below(folder: Buffer, pair: KeyValue): string {
     return pair.key.toString('utf8', folder.length);
   }
 
@@ -187,7 +187,7 @@ class EtcdConfigStore implements ConfigStore {
 }
 
 /** Anything but a version is skipped. */
-function decodeVersion(pair: EtcdKeyValue): ConfigVersion[] {
+function decodeVersion(pair: KeyValue): ConfigVersion[] {
   try {
     const { text, note, revision } = JSON.parse(pair.value.toString()) as {
       text: unknown;

@@ -8,14 +8,14 @@ import type { EtcdRpc } from './rpc.ts';
  * gRPC error.
  */
 export async function keepAliveOnce(rpc: EtcdRpc, leaseId: LeaseId): Promise<number> {
-  const stream = await rpc.lease.leaseKeepAlive(rpc.streamOptions);
+  const stream = rpc.leaseKeepAlive();
   const cancel = (): void => stream.cancel();
   try {
     return await new Promise<number>((resolve, reject) => {
       rpc.signal.addEventListener('abort', cancel, { once: true });
       stream.on('data', (response) => {
         rpc.channel.touch();
-        resolve(Math.max(0, Number(response.TTL)));
+        resolve(Math.max(0, response.TTL));
       });
       // The listener stays for the error that cancelling makes.
       stream.on('error', reject);

@@ -2,15 +2,8 @@
 // Pure.
 import type { EtcdSettings } from './options.ts';
 import { toLeaseId, toRevision } from '../registry.ts';
+import type { KeyValue } from './wire/messages.ts';
 import type { ConfigEntry, RegistryEntry, RegistryEvent } from '../registry.ts';
-
-/** What is needed of etcd's mvccpb.KeyValue. */
-export interface EtcdKeyValue {
-  readonly key: Buffer;
-  readonly value: Buffer;
-  readonly mod_revision: string;
-  readonly lease: string;
-}
 
 export class EtcdKeys {
   readonly configKey: Buffer;
@@ -38,7 +31,7 @@ export class EtcdKeys {
     return key.toString('utf8', this.subnetsStart.length);
   }
 
-  decodeEntry({ key, value, lease, mod_revision }: EtcdKeyValue): RegistryEntry {
+  decodeEntry({ key, value, lease, mod_revision }: KeyValue): RegistryEntry {
     return {
       key: this.decode(key),
       value: value.toString(),
@@ -47,7 +40,7 @@ export class EtcdKeys {
     };
   }
 
-  decodeEvent(type: 'Put' | 'Delete', pair: EtcdKeyValue): RegistryEvent {
+  decodeEvent(type: 'Put' | 'Delete', pair: KeyValue): RegistryEvent {
     if (pair.key.equals(this.configKey))
       return type === 'Put' ? { type: 'config', config: decodeConfig(pair) } : { type: 'config' };
     return type === 'Put'
@@ -56,6 +49,6 @@ export class EtcdKeys {
   }
 }
 
-export function decodeConfig({ value, mod_revision }: EtcdKeyValue): ConfigEntry {
+export function decodeConfig({ value, mod_revision }: KeyValue): ConfigEntry {
   return { text: value.toString(), modRevision: toRevision(mod_revision) };
 }

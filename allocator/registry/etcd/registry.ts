@@ -1,6 +1,5 @@
 // Registry on etcd v3: each method is one RPC. `transactions.ts` builds the requests; connection,
 // endpoints and authentication are the client's.
-import type { IRangeRequest, ITxnRequest, ITxnResponse } from 'etcd3/lib/rpc.js';
 import { MAX_CREATE_KEYS, RegistryError, toLeaseId, toRevision } from '../registry.ts';
 import type {
   ConfigEntry,
@@ -28,6 +27,7 @@ import type { EtcdOptions, EtcdSettings } from './options.ts';
 import type { EtcdRpc } from './rpc.ts';
 import { EtcdTransactions, descendFailures } from './transactions.ts';
 import { watchEtcd } from './watch.ts';
+import type { RangeFilter, TxnRequest, TxnResponse } from './wire/messages.ts';
 
 /**
  * A registry on etcd 3.3 or later. Connects on the first call.
@@ -67,7 +67,7 @@ class EtcdRegistry implements Registry {
   }
 
   /** The count is that of all entries, whatever `filter` leaves out. */
-  async #read(name: string, filter: IRangeRequest, signal?: AbortSignal): Promise<RegistryChanges> {
+  async #read(name: string, filter: RangeFilter, signal?: AbortSignal): Promise<RegistryChanges> {
     // Only a transaction reads two ranges at one revision.
     const request = {
       success: [{ request_range: { key: this.#keys.configKey } }, this.#transactions.listSubnets(filter)],
@@ -79,13 +79,13 @@ class EtcdRegistry implements Registry {
       revision: toRevision(response.header.revision),
       ...(configPair !== undefined && { config: decodeConfig(configPair) }),
       entries: kvs.map((pair) => this.#keys.decodeEntry(pair)),
-      count: Number(count),
+      count,
     };
   }
 
   async grant(ttlSec: number, signal?: AbortSignal): Promise<LeaseId> {
     const response = await this.#client.unary(this.#call('grant', false), signal, (rpc) =>
-      rpc.lease.leaseGrant({ TTL: ttlSec }),
+      rpc.leaseGrant({ TTL: ttlSec }),
     );
     return toLeaseId(response.ID);
   }
@@ -147,9 +147,7 @@ class EtcdRegistry implements Registry {
 
   async revoke(leaseId: LeaseId, signal?: AbortSignal): Promise<void> {
     try {
-      await this.#client.unary(this.#call('revoke', true), signal, (rpc) =>
-        rpc.lease.leaseRevoke({ ID: leaseId }),
-      );
+      await this.#client.unary(this.#call('revoke', true), signal, (rpc) => rpc.leaseRevoke({ ID: leaseId }));
     } catch (error) {
       if (!(error instanceof RegistryError) || error.code !== 'REGISTRY_LEASE_NOT_FOUND') throw error;
     }
@@ -158,7 +156,7 @@ class EtcdRegistry implements Registry {
   async readMeta(key: string, signal?: AbortSignal): Promise<ConfigEntry | undefined> {
     const path = this.#weftPath(key);
     const call = { name: 'readMeta', scope: path, isRepeatable: true };
-    const { kvs } = await this.#client.unary(call, signal, (rpc) => rpc.kv.range({ key: Buffer.from(path) }));
+    const { kvs } = await this.#client.unary(call, signal, (rpc) => rpc.range({ key: Buffer.from(path) }));
     const [pair] = kvs;
     return pair && decodeConfig(pair);
   }
@@ -168,7 +166,7 @@ class EtcdRegistry implements Registry {
     const call = { name: 'listMeta', scope: path, isRepeatable: true };
     // '0' is the byte after a slash.
     const range = { key: Buffer.from(path), range_end: Buffer.from(`${path.slice(0, -1)}0`) };
-    const { kvs } = await this.#client.unary(call, signal, (rpc) => rpc.kv.range(range));
+    const { kvs } = await this.#client.unary(call, signal, (rpc) => rpc.range(range));
     const start = Buffer.byteLength(path);
     return new Map(kvs.map(({ key, value }) => [key.toString('utf8', start), value.toString()]));
   }
@@ -177,7 +175,7 @@ class EtcdRegistry implements Registry {
     const path = this.#weftPath(key);
     const put = { key: Buffer.from(path), value: Buffer.from(value), lease: leaseId };
     const call = { name: 'writeMeta', scope: path, isRepeatable: true };
-    const { header } = await this.#client.unary(call, signal, (rpc) => rpc.kv.put(put));
+    const { header } = await this.#client.unary(call, signal, (rpc) => rpc.put(put));
     return toRevision(header.revision);
   }
 
@@ -205,10 +203,10 @@ class EtcdRegistry implements Registry {
     name: string,
     scope: string,
     isRepeatable: boolean,
-    request: ITxnRequest,
+    request: TxnRequest,
     signal: AbortSignal | undefined,
-  ): Promise<ITxnResponse> {
-    return this.#client.unary({ name, scope, isRepeatable }, signal, (rpc: EtcdRpc) => rpc.kv.txn(request));
+  ): Promise<TxnResponse> {
+    return this.#client.unary({ name, scope, isRepeatable }, signal, (rpc: EtcdRpc) => rpc.txn(request));
   }
 
   #call(name: string, isRepeatable: boolean): EtcdCall {
@@ -223,7 +221,7 @@ class EtcdRegistry implements Registry {
     return this.#client.settings.weftPrefix + key;
   }
 
-  #written(answer: ITxnResponse): WriteResult {
+  #written(answer: TxnResponse): WriteResult {
     const revision = toRevision(answer.header.revision);
     if (answer.succeeded) return { written: true, revision };
     const pair = answer.responses[0]?.response_range.kvs[0];

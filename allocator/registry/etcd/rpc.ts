@@ -1,20 +1,25 @@
-// One attempt of one call on one channel, in the shape that etcd3's typed service clients want: it
-// adds deadline, token, leader requirement and cancellation, and rejects with the bare gRPC error.
-// Retries nothing.
-import { KVClient, LeaseClient } from 'etcd3/lib/rpc.js';
-import type { ICallable } from 'etcd3/lib/rpc.js';
-import type { EtcdChannel, ServiceConnection } from './channel.ts';
-
-type ServiceName = Parameters<EtcdChannel['service']>[0];
-type UnaryCallback = (error: Error | null, response: unknown) => void;
-interface UnaryClient {
-  [method: string]: (
-    payload: unknown,
-    metadata: ServiceConnection['metadata'],
-    options: object,
-    callback: UnaryCallback,
-  ) => { cancel(): void };
-}
+// One attempt of one call on one channel: adds deadline, token, leader requirement and cancellation, and
+// rejects with the bare gRPC error. Retries nothing.
+import { Metadata, type ClientDuplexStream } from '@grpc/grpc-js';
+import type { EtcdChannel } from './channel.ts';
+import type {
+  AuthenticateRequest,
+  AuthenticateResponse,
+  DeleteRangeRequest,
+  LeaseGrantRequest,
+  LeaseRequest,
+  LeaseResponse,
+  PutRequest,
+  RangeRequest,
+  RangeResponse,
+  Response,
+  TxnRequest,
+  TxnResponse,
+  WatchRequest,
+  WatchResponse,
+} from './wire/messages.ts';
+import * as methods from './wire/methods.ts';
+import type { Method } from './wire/methods.ts';
 
 export interface RpcOptions {
   readonly channel: EtcdChannel;
@@ -28,26 +33,11 @@ export interface RpcOptions {
   readonly onCall: (rpc: string) => void;
 }
 
-export class EtcdRpc implements ICallable<undefined> {
-  readonly callOptionsFactory = undefined;
+export class EtcdRpc {
   readonly #options: RpcOptions;
 
   constructor(options: RpcOptions) {
     this.#options = options;
-  }
-
-  get kv(): KVClient {
-    return new KVClient(this);
-  }
-
-  get lease(): LeaseClient {
-    return new LeaseClient(this);
-  }
-
-  /** Options that a stream must be opened with. */
-  get streamOptions(): { deadline?: number } {
-    const { deadlineMs } = this.#options;
-    return deadlineMs === undefined ? {} : { deadline: deadlineMs };
   }
 
   get channel(): EtcdChannel {
@@ -58,45 +48,86 @@ export class EtcdRpc implements ICallable<undefined> {
     return this.#options.signal;
   }
 
-  /** Sends a unary request. Called by etcd3's service clients. */
-  async exec<T>(service: ServiceName, method: string, payload: unknown): Promise<T> {
-    const { channel, signal } = this.#options;
-    const { client, metadata } = await this.#connection(service);
+  range(request: RangeRequest): Promise<RangeResponse> {
+    return this.#unary(methods.RANGE, request);
+  }
+
+  put(request: PutRequest): Promise<Response> {
+    return this.#unary(methods.PUT, request);
+  }
+
+  deleteRange(request: DeleteRangeRequest): Promise<Response> {
+    return this.#unary(methods.DELETE_RANGE, request);
+  }
+
+  txn(request: TxnRequest): Promise<TxnResponse> {
+    return this.#unary(methods.TXN, request);
+  }
+
+  leaseGrant(request: LeaseGrantRequest): Promise<LeaseResponse> {
+    return this.#unary(methods.LEASE_GRANT, request);
+  }
+
+  leaseRevoke(request: LeaseRequest): Promise<Response> {
+    return this.#unary(methods.LEASE_REVOKE, request);
+  }
+
+  authenticate(request: AuthenticateRequest): Promise<AuthenticateResponse> {
+    return this.#unary(methods.AUTHENTICATE, request);
+  }
+
+  leaseKeepAlive(): ClientDuplexStream<LeaseRequest, LeaseResponse> {
+    return this.#stream(methods.LEASE_KEEP_ALIVE);
+  }
+
+  watch(): ClientDuplexStream<WatchRequest, WatchResponse> {
+    return this.#stream(methods.WATCH);
+  }
+
+  async #unary<Request, Answer>(method: Method<Request, Answer>, request: Request): Promise<Answer> {
+    const { channel, onCall, signal } = this.#options;
+    const { client } = channel;
     signal.throwIfAborted();
-    this.#options.onCall(`${service}.${method}`);
-    return new Promise<T>((resolve, reject) => {
-      const unary = (client as unknown as UnaryClient)[method]?.bind(client);
-      if (unary === undefined) return reject(new TypeError(`etcd3 has no ${service}.${method}`));
-      const call = unary(payload, metadata, this.streamOptions, (error, response) => {
+    onCall(method.name);
+    return new Promise<Answer>((resolve, reject) => {
+      const { decode, encode, path } = method;
+      const onAnswer = (error: Error | null, answer?: Answer): void => {
         signal.removeEventListener('abort', cancel);
         if (error !== null) return reject(error);
         channel.touch();
-        resolve(response as T);
-      });
+        resolve(answer as Answer);
+      };
+      const metadata = this.#metadata();
+      const call = client.makeUnaryRequest(path, encode, decode, request, metadata, this.#deadline, onAnswer);
       const cancel = (): void => call.cancel();
       signal.addEventListener('abort', cancel, { once: true });
     });
   }
 
-  /** Opens a stream. Called by etcd3's service clients. */
-  async withConnection<R>(
-    service: ServiceName,
-    open: (connection: ServiceConnection & { resource: undefined }) => Promise<R> | R,
-  ): Promise<R> {
-    const connection = await this.#connection(service);
-    this.#options.onCall(service === 'Watch' ? 'Watch.watch' : 'Lease.leaseKeepAlive');
-    return open({ ...connection, resource: undefined });
+  #stream<Request, Answer>({
+    decode,
+    encode,
+    name,
+    path,
+  }: Method<Request, Answer>): ClientDuplexStream<Request, Answer> {
+    const { channel, onCall } = this.#options;
+    const { client } = channel;
+    onCall(name);
+    return client.makeBidiStreamRequest(path, encode, decode, this.#metadata(), this.#deadline);
   }
 
-  /** etcd3 reports failed streams here; who opened the stream knows already. */
-  markFailed(): void {}
+  get #deadline(): { readonly deadline?: number } {
+    const { deadlineMs } = this.#options;
+    return deadlineMs === undefined ? {} : { deadline: deadlineMs };
+  }
 
-  async #connection(service: ServiceName): Promise<ServiceConnection> {
-    const connection = await this.#options.channel.service(service);
-    if (this.#options.token !== undefined) connection.metadata.set('token', this.#options.token);
+  #metadata(): Metadata {
+    const { token } = this.#options;
+    const metadata = new Metadata();
+    if (token !== undefined) metadata.set('token', token);
     // A member cut off from its cluster must refuse a watch or read, not serve it silently from the
     // past.
-    connection.metadata.set('hasleader', 'true');
-    return connection;
+    metadata.set('hasleader', 'true');
+    return metadata;
   }
 }

@@ -1,14 +1,14 @@
 // The transactions of the etcd registry, as requests. Pure.
-import type {
-  ICompare,
-  IRangeRequest,
-  IRequestOp,
-  IResponseOp,
-  ITxnRequest,
-  ITxnResponse,
-} from 'etcd3/lib/rpc.js';
 import type { CreateRequest, NewEntry, Revision } from '../registry.ts';
 import type { EtcdKeys } from './keys.ts';
+import type {
+  Compare,
+  RangeFilter,
+  RequestOp,
+  ResponseOp,
+  TxnRequest,
+  TxnResponse,
+} from './wire/messages.ts';
 
 export class EtcdTransactions {
   readonly #keys: EtcdKeys;
@@ -18,19 +18,19 @@ export class EtcdTransactions {
   }
 
   /** All keys below subnets/. */
-  listSubnets(options: Omit<IRangeRequest, 'key' | 'range_end'> = {}): IRequestOp {
+  listSubnets(options: RangeFilter = {}): RequestOp {
     return { request_range: { key: this.#keys.subnetsStart, range_end: this.#keys.subnetsEnd, ...options } };
   }
 
-  put({ key, value, leaseId }: NewEntry): IRequestOp {
+  put({ key, value, leaseId }: NewEntry): RequestOp {
     return { request_put: { key: this.#keys.encode(key), value: Buffer.from(value), lease: leaseId } };
   }
 
-  delete(key: string): IRequestOp {
+  delete(key: string): RequestOp {
     return { request_delete_range: { key: this.#keys.encode(key) } };
   }
 
-  isFree(key: string): ICompare {
+  isFree(key: string): Compare {
     return { key: this.#keys.encode(key), target: 'Version', result: 'Equal', version: 0 };
   }
 
@@ -38,7 +38,7 @@ export class EtcdTransactions {
    * Puts the first key that is free; lists all keys if none is. Each further key nests one
    * transaction deeper.
    */
-  createFirst(request: CreateRequest, index = 0): ITxnRequest {
+  createFirst(request: CreateRequest, index = 0): TxnRequest {
     const { keys, value, leaseId } = request;
     const key = keys[index] ?? '';
     const isLast = index === keys.length - 1;
@@ -54,7 +54,7 @@ export class EtcdTransactions {
   }
 
   /** Applies `writes` if the key was not written since `modRevision`; reads it otherwise. */
-  ifUnchanged(key: string, modRevision: Revision, ...writes: IRequestOp[]): ITxnRequest {
+  ifUnchanged(key: string, modRevision: Revision, ...writes: RequestOp[]): TxnRequest {
     const encoded = this.#keys.encode(key);
     return {
       compare: [{ key: encoded, target: 'Mod', result: 'Equal', mod_revision: modRevision }],
@@ -68,7 +68,7 @@ export class EtcdTransactions {
  * Follows the failed branches of nested transactions: how many keys were taken, and the innermost
  * answer.
  */
-export function descendFailures(answer: ITxnResponse): { taken: number; last: IResponseOp | undefined } {
+export function descendFailures(answer: TxnResponse): { taken: number; last: ResponseOp | undefined } {
   let taken = 0;
   let level = answer;
   while (!level.succeeded) {

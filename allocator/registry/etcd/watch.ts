@@ -2,8 +2,6 @@
 // order, detects a silent server or network, and ends with a reason instead of an error. Never
 // reconnects; never throws into gRPC.
 import { performance } from 'node:perf_hooks';
-import { WatchClient } from 'etcd3/lib/rpc.js';
-import type { IWatchResponse } from 'etcd3/lib/rpc.js';
 import { toRevision } from '../registry.ts';
 import type { RegistryEvent, Revision, WatchEnd, WatchOptions } from '../registry.ts';
 import type { EtcdCall, EtcdClient } from './client.ts';
@@ -11,8 +9,9 @@ import { registryError, toRegistryError, watchCancelled } from './errors.ts';
 import type { CallContext } from './errors.ts';
 import type { EtcdKeys } from './keys.ts';
 import type { EtcdRpc } from './rpc.ts';
+import type { WatchResponse } from './wire/messages.ts';
 
-type WatchStream = Awaited<ReturnType<WatchClient['watch']>>;
+type WatchStream = ReturnType<EtcdRpc['watch']>;
 
 const WATCHES_PER_STREAM = 2;
 /** Watch id of answers to progress requests; periodic notifications have the id of their watch. */
@@ -44,7 +43,7 @@ class Watch {
   #hasEnded = false;
   #createdWatches = 0;
   /** Responses that came before both watches existed; delivered after `onReady`. */
-  #buffered: IWatchResponse[] = [];
+  #buffered: WatchResponse[] = [];
   #lastActivityMs = performance.now();
   /**
    * Whether this server answers progress requests (etcd 3.4 and later); only then does silence mean
@@ -63,7 +62,7 @@ class Watch {
   }
 
   async run(): Promise<WatchEnd> {
-    const stream = await new WatchClient(this.#rpc).watch(this.#rpc.streamOptions);
+    const stream = this.#rpc.watch();
     this.#stream = stream;
     const { idleProbeMs, requestTimeoutMs } = this.#client.settings;
     this.#probeIn(idleProbeMs);
@@ -104,7 +103,7 @@ class Watch {
     stream.write({ create_request: { key: configKey, ...common } });
   }
 
-  #receive(response: IWatchResponse): void {
+  #receive(response: WatchResponse): void {
     if (this.#hasEnded) return;
     this.#rpc.channel.touch();
     this.#lastActivityMs = performance.now();
@@ -117,8 +116,8 @@ class Watch {
     else this.#deliver(response);
   }
 
-  #created(response: IWatchResponse): void {
-    const revision = Number(response.header.revision);
+  #created(response: WatchResponse): void {
+    const revision = response.header.revision;
     // The reader saw a later revision: this server was restored from a backup, or lags behind.
     if (revision + 1 < this.#options.fromRevision)
       return this.#fail(`the registry is at revision ${revision}, before ${this.#options.fromRevision}`);
@@ -130,14 +129,14 @@ class Watch {
     this.#buffered = [];
   }
 
-  #cancelled(response: IWatchResponse): void {
-    if (Number(response.compact_revision) > 0) return this.#finish({ reason: 'compacted' });
+  #cancelled(response: WatchResponse): void {
+    if (response.compact_revision > 0) return this.#finish({ reason: 'compacted' });
     // An expired token is one of the reasons, and some versions of etcd do not report it.
     this.#client.forgetToken();
     this.#fail(watchCancelled(response.cancel_reason, this.#context));
   }
 
-  #deliver(response: IWatchResponse): void {
+  #deliver(response: WatchResponse): void {
     if (this.#hasEnded) return;
     const events = response.events.map(({ type, kv }): RegistryEvent => this.#keys.decodeEvent(type, kv));
     const revision: Revision = toRevision(response.header.revision);

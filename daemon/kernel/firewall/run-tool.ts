@@ -1,5 +1,6 @@
 // Runs one command-line tool to its end. The only place that starts processes for kernel state.
 import { execFile } from 'node:child_process';
+import { loadNative, type Native } from '../../../native/index.ts';
 
 /** How a tool ended. */
 export interface ToolOutput {
@@ -32,7 +33,27 @@ const LIMITS: ToolLimits = { timeoutMs: 20_000, maxOutputBytes: 256 << 20 };
 /**
  * Runs `file` with `args`; `input` goes to standard input. Never rejects: failures are in `code`.
  */
-export const runTool: RunTool = (file, args, input = '', limits = LIMITS) =>
+export const runTool: RunTool = (file, args, input = '', limits = LIMITS) => {
+  const { native } = loadNative();
+  return native === undefined
+    ? runByNode(file, args, input, limits)
+    : runBy(native, file, args, input, limits);
+};
+
+function runBy(
+  native: Native,
+  ...[file, args, input, limits]: Required<Parameters<RunTool>>
+): Promise<ToolOutput> {
+  const { timeoutMs, maxOutputBytes } = limits;
+  const variables = Object.entries(environment()).map(([name, value = '']) => `${name}=${value}`);
+  return new Promise((resolve) => {
+    const onEnd = (code: number, stdout: string, stderr: string): void => resolve({ code, stdout, stderr });
+    native.runTool([file, ...args], variables, input, timeoutMs, maxOutputBytes, onEnd);
+  });
+}
+
+/** Copies the page tables of this process, which holds it up for milliseconds. */
+export const runByNode: RunTool = (file, args, input = '', limits = LIMITS) =>
   new Promise((resolve) => {
     const { timeoutMs, maxOutputBytes } = limits;
     const child = execFile(
