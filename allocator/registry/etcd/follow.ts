@@ -1,13 +1,12 @@
 // Follows a folder of weft's own keys: a stream with one watch from now on. It asks for no progress:
 // where the server is silent, the watch of subnets notices and gives the connection up, which ends
 // this stream as well.
-import { WatchClient } from 'etcd3/lib/rpc.js';
-import type { IWatchResponse } from 'etcd3/lib/rpc.js';
 import { RegistryError } from '../registry.ts';
 import type { MetaListener } from '../registry.ts';
 import type { EtcdCall, EtcdClient } from './client.ts';
 import { watchCancelled } from './errors.ts';
 import type { EtcdRpc } from './rpc.ts';
+import type { WatchResponse } from './wire/messages.ts';
 
 /** `path` ends with a slash. Rejects when the stream ends. */
 export function followFolder(
@@ -26,10 +25,10 @@ async function follow(
   path: string,
   onChange: MetaListener,
 ): Promise<never> {
-  const stream = await new WatchClient(rpc).watch(rpc.streamOptions);
+  const stream = rpc.watch();
   const endpoint = rpc.channel.endpoint.url;
   const start = Buffer.byteLength(path);
-  const receive = (response: IWatchResponse): void => {
+  const receive = (response: WatchResponse): void => {
     rpc.channel.touch();
     if (response.canceled) {
       const username = settings.auth?.username;

@@ -48,8 +48,9 @@ export interface TxnRequest {
 export interface WatchCreateRequest {
   readonly key: Buffer;
   readonly range_end?: Buffer;
-  readonly start_revision: Int64;
-  readonly progress_notify: boolean;
+  /** Default: from now on. */
+  readonly start_revision?: Int64;
+  readonly progress_notify?: boolean;
 }
 
 export type WatchRequest =
