@@ -165,7 +165,7 @@ test: test-tools bundle native/build/weft-oracle.node
 	@root=; if [ "$$(id -u)" -eq 0 ]; then root="$(ROOT_SUITES)"; else \
 	  echo 'The suites in test/root do not run: Docker engines and BPF need root; run make test-root as root'; fi; \
 	TOOLS='$(TEST_TOOLS)' node dist/test/run-suites.js $(PHASES) $(LONG_SUITES) $$root \
-	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/kubernetes/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/image/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' -not -name 'suite-inputs*' | sort)
+	  $$(find dist/test -name '*.spec.js' -not -path '*/root/*' -not -path '*/kernel/*' -not -path '*/kubernetes/*' -not -path '*/boot/*' -not -path '*/fresh/*' -not -path '*/image/*' -not -path '*/page/*' -not -path '*/lint/*' -not -path '*/mutants/*' -not -name 'import*' -not -name 'suite-inputs*' | sort)
 	@$(MAKE) --no-print-directory bench-check
 
 # Suites that no user namespace is enough for.
@@ -199,9 +199,11 @@ test-fresh: build
 	  node_modules/.bin/mocha --timeout 1200000 'dist/test/fresh/*.spec.js'; fi
 
 # Suites on another kernel, in a virtual machine that needs no KVM: KERNEL=debian-12 or debian-12-backports, FILE='lab-repair
-# lab-ipv6' for some of them. The first time fetches that kernel into .build/. Emulated: it takes most of an hour.
+# kernel/lab-ipip' for some of them. Those of test/kernel/ run there alone. The first time fetches that kernel into .build/.
 KERNEL ?= debian-12
-KERNEL_SUITES = netlink-kernel lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-udp-kernel lab-migration lab-wireguard lab-wireguard-migration lab-ipip lab-ipsec lab-extension root/path-filters root/path-decap root/path-kernel
+KERNEL_SUITES = kernel/lab-matrix kernel/lab-clear-text kernel/lab-ipsec-tunnels kernel/lab-gre kernel/lab-ipip kernel/lab-udp-kernel \
+  lab-wireguard lab-wireguard-migration lab-wireguard-doctor lab-ipsec lab-extension lab-missing-modules netlink-kernel \
+  lab-cluster lab-repair lab-restart lab-takeover lab-firewall lab-ipv6 lab-userspace lab-migration root/path-filters root/path-decap root/path-kernel
 .PHONY: test-kernel
 test-kernel: test-tools bundle native/build/weft-oracle.node
 	@deploy/install-tools.sh qemu-system-x86_64 depmod cpio busybox setpriv

@@ -95,14 +95,16 @@ export async function startPings(
   };
 }
 
-/** Pings `address` from container or host `from` every `intervalMs` until stopped. */
+/** Pings `address` from container or host `from` every `intervalMs` until stopped, with `more` arguments of ping. */
 export async function startPing(
   lab: Lab,
   from: string,
   address: string,
   intervalMs = 1,
+  more: readonly string[] = [],
 ): Promise<{ stop(): Promise<PingReport> }> {
-  const ping = new LabProcess(lab, from, ['ping', '-i', String(intervalMs / 1000), '-W', '2', address]);
+  const argv = ['ping', '-i', String(intervalMs / 1000), '-W', '2', ...more, address];
+  const ping = new LabProcess(lab, from, argv);
   const waitForReply = (earlier = '') =>
     waitFor(`a reply of ${address}`, () => /bytes from/.test(ping.output.slice(earlier.length)), 60_000);
   await waitForReply();

@@ -10,6 +10,10 @@ describe('native addon', () => {
     if (loaded.native === undefined) assert.match(loaded.reason, /weft\.node/);
   });
 
+  const { native } = loaded;
+  // Without a C compiler there is no addon, whose functions the rest calls.
+  if (native === undefined) return;
+
   for (const [what, path, text, code] of [
     ['a socket that is not there', '/nonexistent/notify', 'READY=1', 'ENOENT'],
     ['an abstract socket that is not there', '@weft-test-absent', 'READY=1', 'ECONNREFUSED'],
@@ -17,9 +21,7 @@ describe('native addon', () => {
     ['a path longer than sun_path', '/'.repeat(108), 'READY=1', 'ENAMETOOLONG'],
     ['a text of 4 KiB', '@weft-test-absent', 'x'.repeat(4096), 'EMSGSIZE'],
   ] as const)
-    it(`sendDatagram to ${what}: ${code}`, function () {
-      const { native } = loaded;
-      if (native === undefined) return this.skip();
+    it(`sendDatagram to ${what}: ${code}`, () => {
       assert.throws(
         () => native.sendDatagram(path, text),
         (error: NodeJS.ErrnoException) => {
@@ -30,9 +32,7 @@ describe('native addon', () => {
       );
     });
 
-  it('sendDatagram refuses what is no descriptor, and too many', function () {
-    const { native } = loaded;
-    if (native === undefined) return this.skip();
+  it('sendDatagram refuses what is no descriptor, and too many', () => {
     const send = (fds: unknown) => () => native.sendDatagram('@weft-test-absent', 'x', fds as number[]);
     assert.throws(send(['1']), TypeError);
     assert.throws(send(Array.from({ length: 17 }, () => 0)), TypeError);
@@ -40,9 +40,7 @@ describe('native addon', () => {
     assert.throws(send([0]), { code: 'ECONNREFUSED' });
   });
 
-  it('touches no descriptor that is no netlink socket', function () {
-    const { native } = loaded;
-    if (native === undefined) return this.skip();
+  it('touches no descriptor that is no netlink socket', () => {
     assert.equal(native.setNetlinkOptions(1, 1, 4096), false);
     assert.equal(native.setNetlinkOptions(-1, 1, 4096), false);
     assert.throws(() => native.countNetlinkDrops(-1), { code: 'EBADF' });

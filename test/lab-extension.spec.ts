@@ -1,15 +1,12 @@
 // The backend extension: commands of the operator make the routes between hosts. What ran is counted in a file of each host.
-// And the example of the documentation that needs GRE in the kernel (`make test-kernel` has it).
+// The documentation's example of GRE tunnels runs in test/kernel/lab-gre.spec.ts.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Lab } from '../lab/lab.ts';
-import { packageRoot } from '../lab/package-root.ts';
 import { checkLab, subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import { startPing } from '../lab/traffic.ts';
 import { askReadyz, leaseKeys, logOf, putLease, routesOf } from './support/daemon-view.ts';
+import { GRE_EXAMPLE } from './support/gre-example.ts';
 import { canPing, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const REPAIR_MS = 60_000;
@@ -26,53 +23,12 @@ const EXTENSION = {
 };
 const configOf = (backend: object) => JSON.stringify({ Network: '10.5.0.0/16', Backend: backend });
 
-/** Whether the kernel has GRE. Of a virtual machine it is known: there a failure is one of the suite. */
-function hasGre(): boolean {
-  if (process.env['WEFT_TEST_KERNEL'] !== undefined) return true;
-  const script = 'ip link add weft-probe type gre local 127.0.0.9 remote 127.0.0.8';
-  return spawnSync('unshare', ['--net', 'sh', '-c', script], { stdio: 'ignore' }).status === 0;
-}
-
 describe('the example of GRE tunnels', () => {
-  const page = readFileSync(join(packageRoot(), 'docs/how-to/use-commands.md'), 'utf8');
-  const script = /```sh\n(#!\/bin\/sh\n# gre-peer [\s\S]*?)```/.exec(page)![1]!;
-  const example = /```json\n([\s\S]*?gre-peer[\s\S]*?)```/.exec(page)![1]!;
-  const PROGRAM = '/run/weft-lab/gre-peer';
-
   it('is shell', () => {
-    const { status, stderr } = spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' });
+    const { status, stderr } = spawnSync('sh', ['-n'], { input: GRE_EXAMPLE.script, encoding: 'utf8' });
     assert.equal(status, 0, stderr);
   });
-
-  describe('on a kernel with GRE', () => {
-    before(function skip() {
-      if (!hasGre()) this.skip();
-    });
-    const config = example.replaceAll('/usr/local/sbin/gre-peer', PROGRAM);
-    const lab = useLab({ hosts: 2, bare: ['h1', 'h2'], config });
-
-    it('carries packets of the MTU of the tunnel, and is removed with its peer', async () => {
-      const install = ['sh', '-c', `cat >${PROGRAM} && chmod 755 ${PROGRAM}`];
-      await lab().check('h1', install, { input: script });
-      for (const name of ['h1', 'h2']) await lab().startDaemon(name);
-      for (const name of ['h1', 'h2']) {
-        await waitUntilReady(lab(), name);
-        await lab().attachContainer(name);
-      }
-      await waitFor('traffic to flow', () => canPing(lab(), 'c1', 'h2'), REPAIR_MS);
-      const full = ['ping', '-q', '-c', '2', '-M', 'do', '-s', '1448', await lab().containerAddress('h2')];
-      await lab().check('c1', full);
-      const devices = async () =>
-        (await lab().check('h1', ['ip', '-o', 'link', 'show', 'type', 'gre'])).trim();
-      assert.match(await devices(), /gre-c6120102/);
-      await lab().stopDaemon('h2');
-      await lab().etcdctl(['del', '--prefix', `/coreos.com/network/subnets/${await keyOf(lab(), 'h2')}`]);
-      await waitFor('the tunnel to be gone', async () => !(await devices()).includes('gre-c6'), REPAIR_MS);
-    });
-  });
 });
-
-const keyOf = async (lab: Lab, name: string) => (await subnetOf(lab, name)).replace('/', '-');
 
 describe('the backend extension', () => {
   const lab = useLab({ hosts: 3, config: configOf(EXTENSION) });

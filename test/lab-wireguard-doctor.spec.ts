@@ -1,6 +1,5 @@
 // Faults of the backend wireguard, injected one after another: `weft doctor` names each cause with its remedy, and reports no
 // finding before and after.
-import { spawnSync } from 'node:child_process';
 import { waitFor } from '../lab/wait.ts';
 import { describeFaults, runDoctor } from './support/doctor/fault.ts';
 import { canPing, useLab, waitUntilReady } from './support/lab-suite.ts';
@@ -36,14 +35,7 @@ describe('weft doctor with wireguard', () => {
 
   it('finds nothing on healthy hosts', waitUntilNothingIsFound);
 
-  describe('of a host whose kernel has no WireGuard', () => {
-    before(function skip() {
-      if (spawnSync('modprobe', ['-n', 'wireguard'], { stdio: 'ignore' }).status === 0) this.skip();
-    });
-    describeFaults(lab, [MODULE_MISSING], waitUntilHealthy);
-  });
-
-  describeFaults(lab, WIREGUARD_FAULTS, waitUntilHealthy);
+  describeFaults(lab, [MODULE_MISSING, ...WIREGUARD_FAULTS], waitUntilHealthy);
 
   it('finds nothing after all faults are fixed', waitUntilNothingIsFound);
 });

@@ -41,6 +41,7 @@ import {
 import { loadNative } from '../native/index.ts';
 import { openPacketPath } from '../native/packet-path.ts';
 import { bridge, externalActor, ip, ipBatch } from './support/external-actor.ts';
+import { kernelHas } from './support/kernel-features.ts';
 import { waitFor } from '../lab/wait.ts';
 
 /**
@@ -90,9 +91,7 @@ function openFixture(options?: Partial<NetlinkKernelOptions>): KernelFixture {
     ipBatch([...left.map((name) => `link delete ${name}`), 'route flush proto 87']);
     ip('-6 route flush proto 87');
   };
-  // The kernel of a virtual machine is known to have it.
-  const hasFou = process.env['WEFT_TEST_KERNEL'] === undefined ? undefined : true;
-  return { kernel, actor: externalActor, hasFou, hasIpip: hasFou, hasSecrets: true, close };
+  return { kernel, actor: externalActor, hasSecrets: true, close };
 }
 
 /** A port of FOU outlives its device. */
@@ -123,10 +122,14 @@ async function withKernel(
   }
 }
 
-describeKernel('netlink', () => {
-  requireOwnNamespace();
-  return openFixture();
-});
+describeKernel(
+  'netlink',
+  () => {
+    requireOwnNamespace();
+    return openFixture();
+  },
+  { hasFou: kernelHas('fou'), hasIpip: kernelHas('ipip') },
+);
 
 describe('netlink kernel', () => {
   before(requireOwnNamespace);

@@ -1,7 +1,8 @@
 // Runs suites, each spec file in namespaces of its own, and the other phases of `make test`, each a target of the Makefile.
 // They wait for something half of their time, so twice as many run side by side as there are processors. The longest of the
 // last run starts first, so that no processor idles at the end.
-// What fails beside others runs once more alone, and the summary names it. What fails alone fails the run.
+// What fails beside others runs once more alone, and the summary names it. What fails alone fails the run; on an emulated
+// processor all run alone.
 // A suite that has passed here with the same inputs does not run again, as with `go test`; CHECK_ALL=1 repeats all.
 // Usage: TOOLS='NAME…' node dist/test/run-suites.js FILE|make:TARGET…
 import { spawn } from 'node:child_process';
@@ -111,7 +112,7 @@ const outcomes = await runAll(orderTasks(due, readDurations()), width);
 writeDurations(outcomes);
 for (const { task, isPassed } of outcomes) passed.set(task, isPassed);
 const together = failed(outcomes);
-const alone = failed(await runAll(together, 1, ', once more, alone'));
+const alone = isAlone ? together : failed(await runAll(together, 1, ', once more, alone'));
 const unsteady = together.filter((task) => !alone.includes(task));
 const cpuSeconds = outcomes.reduce((sum, outcome) => sum + outcome.cpuSeconds, 0);
 console.log(`All: ${(performance.now() / 1000).toFixed(0)} s, processors ${cpuSeconds.toFixed(0)} s`);

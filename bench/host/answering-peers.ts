@@ -34,8 +34,8 @@ export async function answerForPeers(lab: Lab): Promise<void> {
     ip route add local ${PUBLIC_IPS} dev lo
     ip route add local ${SUBNETS} dev lo
     ip route add ${OWN_SUBNETS} dev ${DEVICE}
-    ip neigh add ${overlay} lladdr ${mac} dev ${DEVICE}
-    bridge fdb add ${mac} dev ${DEVICE} dst ${h1.publicIp}`;
+    ip neigh replace ${overlay} lladdr ${mac} dev ${DEVICE}
+    bridge fdb replace ${mac} dev ${DEVICE} dst ${h1.publicIp}`;
   await lab.check('h2', ['sh', '-ec', script]);
 }
 

@@ -12,7 +12,7 @@ import type { Check, Found } from './check.ts';
 import { etcdClock } from './clock-check.ts';
 import { etcdAlarm } from './etcd-alarms.ts';
 import { ETCD_TIMEOUT_MS, type Facts } from './facts.ts';
-import { twice } from './twice.ts';
+import { again, twice } from './twice.ts';
 
 type EndpointProblem = Omit<Found, 'severity'> & { readonly check: string };
 
@@ -72,7 +72,7 @@ async function probeEndpoint(etcd: EtcdOptions, endpoint: string): Promise<Endpo
       );
   }
   const address = { host, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
-  const connectError = await tryTcp(address);
+  const connectError = await again(() => tryTcp(address));
   if (connectError !== undefined)
     return problem(
       'etcd-unreachable',
@@ -80,7 +80,7 @@ async function probeEndpoint(etcd: EtcdOptions, endpoint: string): Promise<Endpo
       connectError,
       `ping ${host}; on that host: systemctl status etcd, ss -ltn, and its firewall`,
     );
-  const tlsError = protocol === 'https:' ? await tryTls(address, etcd) : undefined;
+  const tlsError = protocol === 'https:' ? await again(() => tryTls(address, etcd)) : undefined;
   if (tlsError !== undefined)
     return problem(
       'etcd-tls',

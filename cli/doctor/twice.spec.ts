@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { RegistryError } from '../../allocator/registry/registry.ts';
-import { twice } from './twice.ts';
+import { again, twice } from './twice.ts';
 
 const LATE = new RegistryError('REGISTRY_UNAVAILABLE', 'Deadline exceeded');
 const DENIED = new RegistryError('REGISTRY_DENIED', 'permission denied');
@@ -24,5 +24,11 @@ describe('a read of etcd by weft doctor', () => {
   it('ends with a second failure, or one that stays', async () => {
     assert.deepEqual(await readWith(LATE, LATE), { attempts: 2, result: LATE });
     assert.deepEqual(await readWith(DENIED), { attempts: 1, result: DENIED });
+  });
+
+  it('is not a connection that a busy host noticed late', async () => {
+    const reasons = ['no answer within 2.5 s', undefined];
+    assert.equal(await again(() => Promise.resolve(reasons.shift())), undefined);
+    assert.equal(await again(() => Promise.resolve('ECONNREFUSED')), 'ECONNREFUSED');
   });
 });

@@ -1,11 +1,8 @@
-// A second attempt to read etcd.
+// A second attempt to reach etcd: time limits also run while this process makes channels and starts
+// programs on a busy host.
 import { RegistryError } from '../../allocator/registry/registry.ts';
 
-/**
- * Does `action` again after a transient failure: the time limit of the first one also runs while this
- * process makes channels and starts programs on a busy host.
- * @throws what the last attempt threw
- */
+/** Does `action` again after a transient failure. @throws what the last attempt threw */
 export async function twice<Store, Result>(
   action: (store: Store) => Promise<Result>,
   store: Store,
@@ -14,4 +11,9 @@ export async function twice<Store, Result>(
     if (error instanceof RegistryError && error.isTransient) return action(store);
     throw error;
   });
+}
+
+/** Does `attempt` again after a failure. @returns the reason of the last one; undefined: none */
+export async function again(attempt: () => Promise<string | undefined>): Promise<string | undefined> {
+  return (await attempt()) === undefined ? undefined : attempt();
 }

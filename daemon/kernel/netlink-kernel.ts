@@ -68,7 +68,10 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     new FirewallClient(options.firewall, { clock, ...(hasNotifications && { openSocket }) });
   const policies = new XfrmPolicies({ ...options, openSocket });
   let onCharonGone = (): void => undefined;
-  const ike = new IkeConnections({ onGone: () => onCharonGone() });
+  const ike = new IkeConnections({
+    onGone: () => onCharonGone(),
+    listSas: () => policies.listSas(),
+  });
   const cloudRoutes = new CloudRoutes((url, init) => fetch(url, init));
   const commands = options.commands && new CommandTable(options.commands);
   const readers: { close(): void }[] = [];

@@ -8,6 +8,9 @@ import { watchCancelled } from './errors.ts';
 import type { EtcdRpc } from './rpc.ts';
 import type { WatchResponse } from './wire/messages.ts';
 
+/** A watch from the next revision on. */
+const FROM_NOW = '0';
+
 /** `path` ends with a slash. Rejects when the stream ends. */
 export function followFolder(
   client: EtcdClient,
@@ -53,8 +56,9 @@ async function follow(
       stream.on('error', reject);
       stream.on('end', () => reject(ended(endpoint, 'the server ended the stream')));
       // '0' is the byte after a slash.
-      const range = { key: Buffer.from(path), range_end: Buffer.from(`${path.slice(0, -1)}0`) };
-      stream.write({ create_request: range });
+      const range_end = Buffer.from(`${path.slice(0, -1)}0`);
+      const from = { start_revision: FROM_NOW, progress_notify: false };
+      stream.write({ create_request: { key: Buffer.from(path), range_end, ...from } });
     });
   } finally {
     stopListening?.();

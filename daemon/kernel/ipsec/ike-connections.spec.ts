@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { cidr, ip4 } from '../../../backends/fixture.ts';
 import type { IkeObject } from '../../../backends/kernel-state.ts';
 import { Secret } from '../../../lib/secret.ts';
-import { IkeConnections } from './ike-connections.ts';
+import { IkeConnections, NEGOTIATION_MS } from './ike-connections.ts';
 import { decodePacket, encodePacket, PACKET, type ViciSection } from './vici-message.ts';
 
 const IKE: IkeObject = {
@@ -21,6 +21,8 @@ const IKE: IkeObject = {
   isUdpEncap: false,
   psk: new Secret('topsecret'),
 };
+
+const BOTH = ['10.9.0.1>10.9.0.2', '10.9.0.2>10.9.0.1'];
 
 /** charon's socket, with the commands that weft uses. */
 class FakeCharon {
@@ -62,10 +64,13 @@ describe('connections of charon', () => {
   let starts: number;
   let onExit: () => void;
   let gone: number;
+  let sas: ReadonlySet<string>;
+  let nowMs: number;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'weft-charon-'));
-    [starts, gone] = [0, 0];
+    [starts, gone, nowMs] = [0, 0, 0];
+    sas = new Set(BOTH);
     ike = make();
   });
   afterEach(() => {
@@ -80,7 +85,13 @@ describe('connections of charon', () => {
       onExit = onEnd;
       return new Promise((resolve) => (charon = new FakeCharon(socket, resolve)));
     };
-    return new IkeConnections({ socket: join(folder, 'vici'), start, onGone: () => gone++ });
+    return new IkeConnections({
+      socket: join(folder, 'vici'),
+      start,
+      onGone: () => gone++,
+      listSas: () => Promise.resolve(sas),
+      clock: { nowMs: () => nowMs, setTimer: () => () => undefined },
+    });
   }
   const status = async (action: 'set' | 'remove', object: Parameters<IkeConnections['apply']>[1] = IKE) => {
     const outcome = await ike.apply(action, object);
@@ -150,6 +161,33 @@ describe('connections of charon', () => {
     assert.deepEqual(await ike.list(), []);
     assert.equal(await status('set'), 'done');
     assert.deepEqual([await listed(), starts], [[IKE], 2]);
+  });
+
+  it('are begun again where the kernel has no SAs, once charon has had the time to negotiate', async () => {
+    const begun = async (): Promise<readonly string[]> => {
+      charon!.calls.length = 0;
+      await listed();
+      return charon!.calls.map(({ name }) => name).filter((name) => name !== 'get-conns');
+    };
+    await status('set');
+    for (const missing of [[], BOTH.slice(0, 1), BOTH.slice(1)]) {
+      sas = new Set(missing);
+      nowMs += NEGOTIATION_MS - 1;
+      assert.deepEqual(await begun(), []);
+      nowMs++;
+      assert.deepEqual(await begun(), ['terminate', 'initiate']);
+      assert.deepEqual(charon!.calls.at(-1)!.message, {
+        ike: IKE.name,
+        child: '10.5.1.0/24-10.5.2.0/24',
+        timeout: '-1',
+      });
+    }
+    sas = new Set(BOTH);
+    nowMs += NEGOTIATION_MS;
+    assert.deepEqual(await begun(), []);
+    await status('remove');
+    sas = new Set();
+    assert.deepEqual(await begun(), []);
   });
 
   it('report what charon rejects in one line, without the key', async () => {

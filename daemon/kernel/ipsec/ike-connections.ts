@@ -1,6 +1,9 @@
 // Connections of charon as a table of the kernel. charon keeps what it was given until it ends, and
-// names it when asked; after its end all of it is absent, and the next set starts it again.
+// names it when asked; after its end all of it is absent, and the next set starts it again. A connection
+// without SAs in the kernel is begun again: charon takes SAs that another program removed for alive, and
+// gives a peer up that refused it once.
 import type { CharonObject, IkeObject } from '../../../backends/kernel-state.ts';
+import { systemClock, type Clock } from '../../../lib/clock.ts';
 import { escapeControls } from '../../../lib/escape.ts';
 import type { ActualObject } from '../actual-state.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
@@ -15,7 +18,13 @@ export interface IkeConnectionsOptions {
   readonly start?: (socket: string, onExit: () => void) => Promise<void>;
   /** All objects are gone: charon ended. */
   readonly onGone?: () => void;
+  /** `SOURCE>DESTINATION` of the kernel's SAs; default: not known, and no connection is begun again. */
+  readonly listSas?: (() => Promise<ReadonlySet<string>>) | undefined;
+  readonly clock?: Clock;
 }
+
+/** Time for charon to negotiate before a connection without SAs is begun again. */
+export const NEGOTIATION_MS = 30_000;
 
 /** Errors of a charon that does not run. */
 const NOT_RUNNING: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED']);
@@ -29,10 +38,18 @@ export class IkeConnections {
   readonly #client: ViciClient;
   readonly #options: Required<IkeConnectionsOptions>;
   readonly #loaded = new Map<string, IkeObject>();
+  /** When each was begun last. */
+  readonly #begunAtMs = new Map<string, number>();
 
   constructor(options: IkeConnectionsOptions = {}) {
-    const { socket = VICI_SOCKET, start = startCharon, onGone = () => undefined } = options;
-    this.#options = { socket, start, onGone };
+    const {
+      socket = VICI_SOCKET,
+      start = startCharon,
+      onGone = () => undefined,
+      listSas,
+      clock = systemClock,
+    } = options;
+    this.#options = { socket, start, onGone, listSas, clock };
     this.#client = new ViciClient(socket);
   }
 
@@ -41,6 +58,7 @@ export class IkeConnections {
     const names = await this.#names();
     if (names === undefined) return [];
     for (const name of this.#loaded.keys()) if (!names.includes(name)) this.#loaded.delete(name);
+    await this.#beginLost();
     const found = names
       .filter((name) => NAME.test(name))
       .map((name) => this.#loaded.get(name) ?? unknown(name));
@@ -89,10 +107,33 @@ export class IkeConnections {
     });
     await this.#client.call('load-conn', { [name]: connectionOf(object) });
     this.#loaded.set(name, object);
+    this.#begunAtMs.set(name, this.#options.clock.nowMs());
+  }
+
+  async #beginLost(): Promise<void> {
+    const { listSas, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const due = [...this.#loaded.values()].filter(
+      ({ name }) => nowMs - (this.#begunAtMs.get(name) ?? 0) >= NEGOTIATION_MS,
+    );
+    if (due.length === 0 || listSas === undefined) return;
+    const sas = await listSas();
+    const hasSas = ({ local, remote }: IkeObject): boolean =>
+      sas.has(`${local}>${remote}`) && sas.has(`${remote}>${local}`);
+    for (const object of due.filter((each) => !hasSas(each))) await this.#begin(object);
+  }
+
+  /** Does not wait for the negotiation. */
+  async #begin({ name, localSubnet, remoteSubnet }: IkeObject): Promise<void> {
+    this.#begunAtMs.set(name, this.#options.clock.nowMs());
+    await this.#client.call('terminate', { ike: name, force: 'yes', timeout: '-1' }).catch(() => undefined);
+    const child = `${localSubnet}-${remoteSubnet}`;
+    await this.#client.call('initiate', { ike: name, child, timeout: '-1' }).catch(() => undefined);
   }
 
   async #unload({ name }: IkeObject): Promise<void> {
     this.#loaded.delete(name);
+    this.#begunAtMs.delete(name);
     const names = await this.#names();
     if (names?.includes(name) !== true) return;
     await this.#client.call('unload-conn', { name });

@@ -1,5 +1,6 @@
 // IPsec policies of the kernel as a table: those of ESP tunnels with the request id of flannel's.
-// Others are not touched. The socket opens with the first request.
+// Others are not touched. And which SAs there are, which charon makes. The socket opens with the first
+// request.
 import type { PolicyObject } from '../../../backends/kernel-state.ts';
 import type { ActualObject } from '../actual-state.ts';
 import { NetlinkClient, type NetlinkClientOptions } from '../netlink/netlink-client.ts';
@@ -7,11 +8,15 @@ import { DONE, type Outcome } from '../netlink/outcome.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import {
   decodePolicy,
+  decodeSa,
   encodePolicyDelete,
   encodePolicyDump,
   encodePolicyUpdate,
+  encodeSaDump,
+  isOfOneSa,
   NETLINK_XFRM,
   XFRMNLGRP_POLICY,
+  XFRMNLGRP_SA,
   type XfrmPolicy,
 } from '../netlink/xfrm.ts';
 
@@ -33,7 +38,7 @@ export class XfrmPolicies {
 
   /**
    * Calls `onChange` when any policy changed, from the first {@link apply} on: without its policy a
-   * packet leaves in the clear.
+   * packet leaves in the clear. So when all SAs were removed.
    */
   subscribe(onChange: () => void): void {
     this.#onChange = onChange;
@@ -43,6 +48,13 @@ export class XfrmPolicies {
   async list(): Promise<readonly ActualObject[]> {
     const policies = await this.#open().dump('IPsec policies', encodePolicyDump, decodePolicy);
     return policies.filter(({ requestId }) => requestId === REQUEST_ID).map(toObject);
+  }
+
+  /** `SOURCE>DESTINATION` of each SA. @throws KernelReadError */
+  async listSas(): Promise<ReadonlySet<string>> {
+    const sas = await this.#open().dump('IPsec SAs', encodeSaDump, decodeSa);
+    const ours = sas.filter(({ requestId }) => requestId === REQUEST_ID);
+    return new Set(ours.map(({ source, destination }) => `${source}>${destination}`));
   }
 
   async apply(action: 'set' | 'remove', object: PolicyObject): Promise<Outcome> {
@@ -70,9 +82,14 @@ export class XfrmPolicies {
         protocol: NETLINK_XFRM,
         datagramBytes: DATAGRAM_BYTES,
         receiveBytes: RECEIVE_BYTES,
-        groups: [XFRMNLGRP_POLICY],
+        groups: [XFRMNLGRP_SA, XFRMNLGRP_POLICY],
       },
-      { onDatagram: onChange, onError: onChange },
+      {
+        onDatagram: (datagram) => {
+          if (!isOfOneSa(datagram)) onChange();
+        },
+        onError: onChange,
+      },
     );
   }
 

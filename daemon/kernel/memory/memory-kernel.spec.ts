@@ -35,8 +35,7 @@ function openMemoryFixture(): KernelFixture {
   tables.addLink({ name: UNDERLAY });
   tables.setAddress(UNDERLAY, '192.0.2.1/24' as Cidr);
   tables.setAddress(UNDERLAY, '2001:db8::1/64' as Cidr);
-  const ours = { hasFou: true, hasIpip: true, hasSecrets: false };
-  return { kernel, actor: externalActor(tables), ...ours, close: () => kernel.close() };
+  return { kernel, actor: externalActor(tables), hasSecrets: false, close: () => kernel.close() };
 }
 
 function externalActor(tables: MemoryTables): ExternalActor {

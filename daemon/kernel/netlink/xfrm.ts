@@ -1,17 +1,24 @@
 // IPsec policies (XFRM_MSG_*POLICY, xfrm.h) as bytes: of IPv4 subnets, with one template of an ESP
-// tunnel. Structures have the layout of 64-bit machines.
+// tunnel. And the ends of SAs, whose keys are not read. Structures have the layout of 64-bit machines.
 import type { Cidr, IpAddress } from '../../../lib/address.ts';
 import { decodeIp, encodeIp } from './address-bytes.ts';
 import { AF_INET, NLM_F_DUMP } from './constants.ts';
 import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
 
 export const NETLINK_XFRM = 6;
-/** Multicast group of changed policies. */
+/** Multicast groups of changed SAs and policies. */
+export const XFRMNLGRP_SA = 3;
 export const XFRMNLGRP_POLICY = 4;
 
+const XFRM_MSG_NEWSA = 0x10;
+const XFRM_MSG_DELSA = 0x11;
+const XFRM_MSG_GETSA = 0x12;
+const XFRM_MSG_UPDSA = 0x1a;
 const XFRM_MSG_DELPOLICY = 0x14;
 const XFRM_MSG_GETPOLICY = 0x15;
 const XFRM_MSG_UPDPOLICY = 0x19;
+/** struct nlmsghdr */
+const TYPE_AT = 4;
 const XFRMA_TMPL = 5;
 const XFRM_MODE_TUNNEL = 1;
 const IPPROTO_ESP = 50;
@@ -124,6 +131,37 @@ export function decodePolicy(buffer: Buffer, start: number, end: number): XfrmPo
     isOptional: buffer[tunnel + TEMPLATE.optional] !== 0,
     unsupported,
   };
+}
+
+/** struct xfrm_usersa_info */
+const SA = { bytes: 224, destination: 56, spi: 72, protocol: 76, source: 80, requestId: 208, family: 212 };
+
+export interface XfrmSa {
+  readonly source: IpAddress;
+  readonly destination: IpAddress;
+  readonly requestId: number;
+}
+
+/** XFRM_MSG_GETSA: all SAs. A header of its own would be taken for attributes (Linux 6.1). */
+export function encodeSaDump(writer: MessageWriter): void {
+  writer.begin(XFRM_MSG_GETSA, NLM_F_DUMP, 0);
+}
+
+/** `undefined` for what carries no packets in an ESP tunnel over IPv4: an SPI of 0 is of a larval SA. */
+export function decodeSa(buffer: Buffer, start: number, end: number): XfrmSa | undefined {
+  const at = start + HEADER_BYTES;
+  if (end < at + SA.bytes || buffer.readUInt16LE(at + SA.family) !== AF_INET) return undefined;
+  if (buffer[at + SA.protocol] !== IPPROTO_ESP || buffer.readUInt32LE(at + SA.spi) === 0) return undefined;
+  return {
+    source: decodeIp(buffer, at + SA.source, 4)!,
+    destination: decodeIp(buffer, at + SA.destination, 4)!,
+    requestId: buffer.readUInt32LE(at + SA.requestId),
+  };
+}
+
+/** Whether a notification is of one SA: charon replaces them all the time. */
+export function isOfOneSa(datagram: Buffer): boolean {
+  return [XFRM_MSG_NEWSA, XFRM_MSG_DELSA, XFRM_MSG_UPDSA].includes(datagram.readUInt16LE(TYPE_AT));
 }
 
 function writeSelector(

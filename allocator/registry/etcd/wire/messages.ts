@@ -48,9 +48,8 @@ export interface TxnRequest {
 export interface WatchCreateRequest {
   readonly key: Buffer;
   readonly range_end?: Buffer;
-  /** Default: from now on. */
-  readonly start_revision?: Int64;
-  readonly progress_notify?: boolean;
+  readonly start_revision: Int64;
+  readonly progress_notify: boolean;
 }
 
 export type WatchRequest =

@@ -1,13 +1,12 @@
 // Backend udp carried by the kernel's FOU: mixed with a host in userspace, damaged by external actors, restarted, migrated and
-// cleaned up. Only for kernels with FOU, and for root: a user namespace may not make its ports (`make test-kernel`).
+// cleaned up.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { pingAll } from '../lab/probe.ts';
-import { subnetOf } from '../lab/run.ts';
-import { startPing } from '../lab/traffic.ts';
-import { waitFor } from '../lab/wait.ts';
-import { overlayDevicesOf, routesOf, waitForLogLine } from './support/daemon-view.ts';
-import { ask, canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { pingAll } from '../../lab/probe.ts';
+import { subnetOf } from '../../lab/run.ts';
+import { startPing } from '../../lab/traffic.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { overlayDevicesOf, routesOf } from '../support/daemon-view.ts';
+import { ask, canPing, shellTest, useLab, waitUntilReady } from '../support/lab-suite.ts';
 
 const configOf = (backend: object) =>
   JSON.stringify({
@@ -17,44 +16,7 @@ const configOf = (backend: object) =>
     Backend: { Type: 'udp', ...backend },
   });
 
-/** Whether this process may make a port of FOU. Of a virtual machine it is known: there a failure is one of the suite. */
-function hasFou(): boolean {
-  if (process.env['WEFT_TEST_KERNEL'] !== undefined) return true;
-  const script = 'modprobe -q fou; ip fou add port 8285 ipproto 4 && ip fou del port 8285 ipproto 4';
-  return spawnSync('sh', ['-c', script], { stdio: 'ignore' }).status === 0;
-}
-
-describe('backend udp without FOU in the kernel', () => {
-  before(function skip() {
-    if (hasFou()) this.skip();
-  });
-  const lab = useLab({
-    hosts: 2,
-    bare: ['h2'],
-    config: '{"Network":"10.5.0.0/16","Backend":{"Type":"udp"}}',
-    daemonFlags: ['--no-source-check'],
-  });
-
-  it('is in userspace where the kernel may have it and has not, and says so', async () => {
-    await waitUntilReady(lab(), 'h1');
-    await waitForLogLine(lab(), 'h1', /INFO {2}This kernel has no IP-in-UDP: encapsulating in userspace/);
-    const { stdout } = await lab().weft('h1', ['status']);
-    assert.match(stdout, /network .* udp in userspace, flannel0/);
-  });
-
-  it('is one line with the remedy where the kernel must', async () => {
-    const command = lab().daemonCommand('h2', ['--userspace=false']);
-    const { code, stderr } = await lab().exec('h2', command);
-    assert.equal(code, 1, stderr);
-    assert.match(stderr, /ERROR Cannot make flannel0: EOPNOTSUPP: .*load its modules.*--userspace=true/);
-    assert.deepEqual(await overlayDevicesOf(lab(), 'h2'), []);
-  });
-});
-
 describe('backend udp in the kernel', () => {
-  before(function skip() {
-    if (!hasFou()) this.skip();
-  });
   const lab = useLab({ hosts: 3, userspace: ['h3'], config: configOf({ Userspace: false }) });
 
   async function assertAllReachAll(): Promise<void> {

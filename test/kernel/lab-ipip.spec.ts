@@ -1,40 +1,15 @@
-// Backend ipip by the kernel, mixed with a host that a flannel node is rebuilt on by iproute2. Only for kernels with ipip
-// (`make test-kernel`).
+// Backend ipip, mixed with a host that a flannel node is rebuilt on by iproute2.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { checkLab, subnetOf } from '../lab/run.ts';
-import { startPing } from '../lab/traffic.ts';
-import { waitFor } from '../lab/wait.ts';
-import { overlayDevicesOf, putLease, routesOf } from './support/daemon-view.ts';
-import { ask, canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
+import { checkLab, subnetOf } from '../../lab/run.ts';
+import { startPing } from '../../lab/traffic.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { overlayDevicesOf, putLease, routesOf } from '../support/daemon-view.ts';
+import { ask, canPing, shellTest, useLab, waitUntilReady } from '../support/lab-suite.ts';
 
 const REPAIR_MS = 60_000;
 const configOf = (backend: object) => JSON.stringify({ Network: '10.5.0.0/16', Backend: backend });
 
-/** Whether the kernel has such devices. Of a virtual machine it is known: there a failure is one of the suite. */
-function hasIpip(): boolean {
-  if (process.env['WEFT_TEST_KERNEL'] !== undefined) return true;
-  const script = 'ip link add weft-probe type ipip local 127.0.0.9 && ip link del weft-probe';
-  return spawnSync('sh', ['-c', script], { stdio: 'ignore' }).status === 0;
-}
-
-describe('backend ipip without such devices in the kernel', () => {
-  before(function skip() {
-    if (hasIpip()) this.skip();
-  });
-  const lab = useLab({ hosts: 1, bare: ['h1'], config: configOf({ Type: 'ipip' }) });
-
-  it('is one line with the remedy', async () => {
-    const { code, stderr } = await lab().exec('h1', lab().daemonCommand('h1', []));
-    assert.equal(code, 1, stderr);
-    assert.match(stderr, /ERROR Cannot make flannel\.ipip: EOPNOTSUPP: .*modprobe ipip/);
-  });
-});
-
 describe('backend ipip', () => {
-  before(function skip() {
-    if (!hasIpip()) this.skip();
-  });
   const lab = useLab({ hosts: 4, bare: ['h4'], config: configOf({ Type: 'ipip' }) });
   const daemons = ['h1', 'h2', 'h3'];
 
