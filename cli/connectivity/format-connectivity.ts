@@ -16,6 +16,7 @@ const ROUTES: readonly (readonly [From, To])[] = [
 
 export function formatConnectivity(report: ConnectivityV1, style: Style): string {
   const { otherPeers, peers } = report;
+  if (peers.length === 0) return `No peer to test: ${otherPeers} are known, and the kernel leads to none\n`;
   const failed = peers.filter(({ failures }) => failures.length > 0).length;
   const tested = peers.filter(({ cells }) => cells.some(({ state }) => state !== 'untested')).length;
   const sample = otherPeers === 0 ? '' : `, ${otherPeers} more were not chosen: --peer names them`;

@@ -23,6 +23,11 @@ describe('weft connectivity', () => {
     assert.equal(chooseSample(peers.slice(0, 2), 3).length, 2);
   });
 
+  it('says so where no peer can be tested', () => {
+    const text = formatConnectivity({ version: 1, at: '', otherPeers: 2, mtu: 1450, peers: [] }, PLAIN);
+    assert.equal(text, 'No peer to test: 2 are known, and the kernel leads to none\n');
+  });
+
   it('prints a matrix, the place, the next step, and what was not chosen', () => {
     const text = formatConnectivity(
       {
