@@ -30,14 +30,16 @@ interface CachedScript {
 export class CodeCache {
   readonly #folder: string | undefined;
   readonly #key: string;
+  readonly #owner: number;
   readonly #compiled: CachedScript[] = [];
 
   /**
-   * @param folder - that of root alone, or the cache does nothing; undefined: no cache.
+   * @param folder - that of `owner` alone, or the cache does nothing; undefined: no cache.
    * @param key - what the texts of {@link compile} depend on: equal keys stand for equal texts.
    */
-  constructor(folder: string | undefined, key: string) {
-    this.#folder = folder !== undefined && isTrusted(() => lstatSync(folder)) ? folder : undefined;
+  constructor(folder: string | undefined, key: string, owner = ROOT) {
+    this.#owner = owner;
+    this.#folder = folder !== undefined && isTrusted(() => lstatSync(folder), owner) ? folder : undefined;
     this.#key = `${process.version} ${process.arch} ${key}\n`;
   }
 
@@ -61,7 +63,7 @@ export class CodeCache {
     const folder = this.#folder;
     const unsaved = this.#compiled.splice(0);
     // The next process would not read what another user wrote.
-    if (folder === undefined || process.geteuid?.() !== ROOT) return 0;
+    if (folder === undefined || process.geteuid?.() !== this.#owner) return 0;
     for (const { name, script } of unsaved) {
       const data = script.createCachedData();
       const file = join(folder, name);
@@ -81,7 +83,7 @@ export class CodeCache {
     if (this.#folder === undefined) return undefined;
     let content: Buffer;
     try {
-      content = readTrusted(join(this.#folder, name));
+      content = readTrusted(join(this.#folder, name), this.#owner);
     } catch {
       return undefined;
     }
@@ -97,20 +99,20 @@ export class CodeCache {
 
 const DIGEST_BYTES = 32;
 
-function readTrusted(file: string): Buffer {
+function readTrusted(file: string, owner: number): Buffer {
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
-    if (!isTrusted(() => fstatSync(descriptor))) throw new Error(`${file} is not of root alone`);
+    if (!isTrusted(() => fstatSync(descriptor), owner)) throw new Error(`${file} is of others as well`);
     return readFileSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
 }
 
-function isTrusted(read: () => Stats): boolean {
+function isTrusted(read: () => Stats, owner: number): boolean {
   try {
     const { mode, uid } = read();
-    return uid === ROOT && (mode & WRITABLE_BY_OTHERS) === 0;
+    return uid === owner && (mode & WRITABLE_BY_OTHERS) === 0;
   } catch {
     return false;
   }

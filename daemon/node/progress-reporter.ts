@@ -134,7 +134,8 @@ export class ProgressReporter {
       components.hasBeenReady = true;
       log.info('Ready', { status: line });
       notify.ready(line);
-      this.#endStart();
+      // Holds the event loop up, and what is due comes first.
+      setImmediate(() => this.#isStopped || this.#endStart());
     } else notify.status(line);
     if (readiness.isReady) this.#condition?.setReady(`weft: ${line}`);
     else if (parts.leaseManager?.state === 'lost') this.#condition?.forget();

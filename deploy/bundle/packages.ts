@@ -4,7 +4,7 @@ import { build, type Metafile, type Plugin } from 'esbuild';
 import { packageFixes } from './package-fixes.ts';
 
 export interface PackageText {
-  /** Names as the program imports them, for example `etcd3/lib/rpc.js`. */
+  /** Names as the program imports them, for example `netlink/dist/raw.js`. */
   readonly names: readonly string[];
   /** Body of a CommonJS module that exports a function for each name; empty without any. */
   readonly text: string;
