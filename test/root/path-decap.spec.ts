@@ -52,6 +52,16 @@ for (const { encapsulation, underlay } of TUNNELS)
   describe(`the decapsulating device of ${encapsulation} over IPv${underlay}`, () => {
     const pairOf = usePair({ encapsulation, underlay, hasOffloads: true, tuning });
 
+    it('receives TCP on a host that translates any addresses', async () => {
+      const pair = pairOf();
+      // With any such chain the kernel checks the sockets that packets were assigned to.
+      const chain = 'add chain inet nat x { type nat hook postrouting priority 100; }';
+      await pair.b.run(['nft', `add table inet nat; ${chain}`]);
+      const tcp = await growth(pair.b, () => assertIntact(pair, 4, 4_000_000));
+      await pair.b.run(['nft', 'delete table inet nat']);
+      assert.ok(tcp['kernelDecapPackets']! > tcp['rxPackets']! * 0.9, JSON.stringify(tcp));
+    });
+
     for (const family of FAMILIES)
       it(`receives TCP over IPv${family}, and other packets pass it by`, async () => {
         const pair = pairOf();

@@ -25,18 +25,25 @@ INLINE void write_decap_frame(struct vxlan *vxlan, const struct weft_bpf_config 
   __builtin_memcpy(vxlan->frame.source, config->frame_source, 6);
 }
 
-/* The outer headers for the device. The port stays: the host's firewall sees the packet. */
+/*
+ * The outer headers for the device. The destination port stays: the host's firewall sees the packet. The
+ * source port is 0, as the remote port of the device's socket: with NAT of any kind on the host the kernel
+ * takes a socket away whose remote port is not the packet's source port (nf_nat_ipv4_local_in, Linux
+ * 5.13), and the packet would come to the worker instead.
+ */
 INLINE void write_decap(struct decap_headers *headers, __u32 total) {
   headers->outer.ip.total = htons(total + sizeof(*headers));
   headers->outer.ip.checksum = 0;
   headers->outer.ip.checksum = header_checksum(&headers->outer.ip);
   headers->outer.udp.length = htons(total + sizeof(*headers) - IPV4_BYTES);
+  headers->outer.udp.source = 0;
   headers->outer.udp.checksum = 0;
 }
 
 INLINE void write_decap6(struct decap_headers6 *headers, __u32 total) {
   headers->outer.ip.payload = htons(total + sizeof(*headers) - IPV6_BYTES);
   headers->outer.udp.length = headers->outer.ip.payload;
+  headers->outer.udp.source = 0;
   headers->outer.udp.checksum = 0;
 }
 
