@@ -73,8 +73,9 @@ static void *run(void *argument) {
   struct job *const job = argument;
   const napi_threadsafe_function callback = job->callback;
   weft_tool_run(&job->tool);
-  if (napi_call_threadsafe_function(callback, job, napi_tsfn_blocking) != napi_ok) free_job(job);
-  napi_release_threadsafe_function(callback, napi_tsfn_release);
+  if (napi_call_threadsafe_function(callback, job, napi_tsfn_blocking) == napi_ok)
+    napi_release_threadsafe_function(callback, napi_tsfn_release);
+  else free_job(job); /* A call that finds the function closing has released it. */
   return NULL;
 }
 

@@ -15,6 +15,9 @@
 
 enum { STDIO = 3, CHUNK_BYTES = 65536, MAX_PATH_BYTES = 4096 };
 
+/* Between questions whether a tool without output has ended. */
+enum { FIRST_PAUSE_NS = 50000, LAST_PAUSE_NS = 10000000 };
+
 /* Ends of this process of the pipes to standard input, output and error; -1 once closed. */
 struct pipes {
   int end[STDIO];
@@ -115,8 +118,7 @@ static bool collect(int *end, struct weft_tool_text *text, size_t max_bytes) {
 }
 
 /* Returns whether the tool closed its output in time, and all of it is there. */
-static bool exchange(struct weft_tool *tool, struct pipes *pipes) {
-  const int64_t deadline_ms = now_ms() + tool->timeout_ms;
+static bool exchange(struct weft_tool *tool, struct pipes *pipes, int64_t deadline_ms) {
   size_t written = 0;
   fcntl(pipes->end[0], F_SETFL, O_NONBLOCK);
   if (tool->input_bytes == 0) close_end(&pipes->end[0]);
@@ -137,17 +139,33 @@ static bool exchange(struct weft_tool *tool, struct pipes *pipes) {
   return true;
 }
 
+/*
+ * Waits for the end of the tool, which may keep running without output. Returns whether its status
+ * is known; sends SIGKILL at the deadline. The pauses grow: most tools end at once.
+ */
+static bool reap(pid_t pid, int64_t deadline_ms, int *status) {
+  struct timespec pause = {0, FIRST_PAUSE_NS};
+  pid_t ended;
+  while ((ended = waitpid(pid, status, WNOHANG)) == 0 && now_ms() < deadline_ms) {
+    nanosleep(&pause, NULL);
+    if (pause.tv_nsec < LAST_PAUSE_NS) pause.tv_nsec *= 2;
+  }
+  if (ended == 0) kill(pid, SIGKILL);
+  while (ended <= 0 && (ended = waitpid(pid, status, 0)) < 0)
+    if (errno != EINTR) return false;
+  return true;
+}
+
 void weft_tool_run(struct weft_tool *tool) {
   struct pipes pipes;
   pid_t pid;
   char path[MAX_PATH_BYTES];
   tool->code = find_program(tool, path) ? WEFT_TOOL_UNFINISHED : WEFT_TOOL_NOT_FOUND;
   if (tool->code == WEFT_TOOL_NOT_FOUND || !start(path, tool, &pipes, &pid)) return;
-  const bool is_complete = exchange(tool, &pipes);
+  const int64_t deadline_ms = now_ms() + tool->timeout_ms;
+  const bool is_complete = exchange(tool, &pipes, deadline_ms);
   if (!is_complete) kill(pid, SIGKILL);
   for (int stream = 0; stream < STDIO; stream++) close_end(&pipes.end[stream]);
   int status;
-  while (waitpid(pid, &status, 0) < 0)
-    if (errno != EINTR) return;
-  if (is_complete && WIFEXITED(status)) tool->code = WEXITSTATUS(status);
+  if (reap(pid, deadline_ms, &status) && is_complete && WIFEXITED(status)) tool->code = WEXITSTATUS(status);
 }

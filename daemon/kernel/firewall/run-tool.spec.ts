@@ -41,6 +41,12 @@ for (const [title, run] of Object.entries(RUNNERS))
       assert.equal((await shell('exec yes', '', { ...LIMITS, maxOutputBytes: 1000 })).code, 124);
     });
 
+    it('is killed after a time-out where it has closed its output', async () => {
+      const closed = 'exec >&- 2>&-; exec sleep 60';
+      assert.equal((await shell(closed, '', { ...LIMITS, timeoutMs: 100 })).code, 124);
+      assert.equal((await shell('exec >&- 2>&-; sleep 0.1; exit 3')).code, 3);
+    });
+
     it('that a signal ended has no exit code', async () => {
       assert.equal((await shell('kill -9 $$')).code, 124);
     });
