@@ -24,6 +24,8 @@ export interface CellV1 extends Route {
   readonly state: 'ok' | 'failed' | 'untested';
   /** Why it failed, or was not tested. */
   readonly reason?: string;
+  /** The packets arrive, from this source that no such packet may have. */
+  readonly wrongSource?: string;
 }
 
 /** A test that is to be made, or why it cannot be. */

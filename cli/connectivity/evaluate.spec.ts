@@ -117,6 +117,44 @@ describe('the matrix of weft connectivity', () => {
     ]);
   });
 
+  describe('where the peer sees a wrong source', () => {
+    /** Echoes show no source. */
+    const masqueraded = (isLost: (cell: PlannedCell) => boolean): readonly CellV1[] =>
+      withoutFiltered(
+        planCells(INPUT).map((planned) => {
+          const seen = planned.test.startsWith('ping') ? {} : { seen: '10.5.2.1' };
+          return toCell(
+            planned,
+            isLost(planned) ? { ok: false, reason: 'no answer' } : { ok: true, ...seen },
+            RULES,
+          );
+        }),
+      );
+
+    it('counts connections as failed, those to hosts as well', () => {
+      const cells = masqueraded(() => false);
+      const failed = cells.filter(({ state }) => state === 'failed');
+      assert.deepEqual(
+        failed,
+        cells.filter(({ from, test }) => from === 'container' && !test.startsWith('ping')),
+      );
+      assert.ok(failed.every(({ wrongSource }) => wrongSource === '10.5.2.1'));
+      const lines = locate(cells, NAMES, 1450);
+      assert.ok(lines.length > 0);
+      for (const line of lines) assert.match(line, /^on h1: the peer sees the source 10\.5\.2\.1: /);
+    });
+
+    it('counts connections that arrive as such, so that others which are lost stay failures', () => {
+      const cells = masqueraded(
+        ({ from, to, test }) => from === 'container' && to === 'host' && test.startsWith('udp'),
+      );
+      const states = cells
+        .filter(({ from, to }) => from === 'container' && to === 'host')
+        .map(({ state }) => state);
+      assert.deepEqual(states, ['ok', 'ok', 'failed', 'failed', 'failed']);
+    });
+  });
+
   it('counts the outside as failed for containers only where the host itself passes', () => {
     const isOutside = ({ to }: PlannedCell): boolean => to === 'outside';
     assert.deepEqual(failedRoutes(run(isOutside)), []);

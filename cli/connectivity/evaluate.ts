@@ -18,7 +18,13 @@ export function toCell(planned: PlannedCell, outcome: ProbeOutcome | undefined, 
   if (outcome === undefined) return { ...cell, state: 'untested', reason: 'no time was left' };
   if (!outcome.ok) return { ...cell, state: 'failed', reason: outcome.reason };
   const reason = from === 'container' ? wrongSource(to, outcome.seen, rules) : undefined;
-  return reason === undefined ? { ...cell, state: 'ok' } : { ...cell, state: 'failed', reason };
+  if (reason === undefined) return { ...cell, state: 'ok' };
+  return {
+    ...cell,
+    state: 'failed',
+    reason,
+    ...(outcome.seen !== undefined && { wrongSource: outcome.seen }),
+  };
 }
 
 /** Sources are kept within the overlay, and masqueraded outside of it. */
@@ -44,19 +50,23 @@ function wrongSource(
  */
 export function withoutFiltered(cells: readonly CellV1[]): readonly CellV1[] {
   return cells.map((cell) => {
-    if (cell.state !== 'failed' || cell.test.startsWith('ping') || !isFiltered(cells, cell)) return cell;
+    if (cell.state !== 'failed' || cell.wrongSource !== undefined) return cell;
+    if (cell.test.startsWith('ping') || !isFiltered(cells, cell)) return cell;
     const reason = `the peer's host accepts no connections there, as a firewall may do by intent (${cell.reason})`;
     return { ...cell, state: 'untested', reason };
   });
 }
 
 function isFiltered(cells: readonly CellV1[], { family, from, to }: CellV1): boolean {
-  const stateOf = (test: Test, of: From = from): string | undefined =>
-    cells.find((cell) => cell.family === family && cell.from === of && cell.to === to && cell.test === test)
-      ?.state;
-  if (to === 'outside') return stateOf('tcp', 'host') === 'failed';
-  return to === 'host' && stateOf('ping') === 'ok' && stateOf('tcp') !== 'ok' && stateOf('udp') !== 'ok';
+  const find = (test: Test, of: From = from): CellV1 | undefined =>
+    cells.find((cell) => cell.family === family && cell.from === of && cell.to === to && cell.test === test);
+  if (to === 'outside') return find('tcp', 'host')?.state === 'failed';
+  return to === 'host' && isConnected(find('ping')) && !isConnected(find('tcp')) && !isConnected(find('udp'));
 }
+
+/** Packets of a wrong source arrive as well. */
+const isConnected = (cell: CellV1 | undefined): boolean =>
+  cell?.state === 'ok' || cell?.wrongSource !== undefined;
 
 export interface Names {
   readonly own: string;
@@ -114,7 +124,8 @@ function locateWhole({ isDown }: Losses, { own, peer }: Names): readonly string[
 
 function locatePartial(failed: readonly CellV1[], { own, peer }: Names, mtu: number): readonly string[] {
   const lines = new Set<string>();
-  const isFull = ({ test }: CellV1): boolean => test === 'ping-full' || test === 'udp-full';
+  const isFull = ({ test, wrongSource: source }: CellV1): boolean =>
+    source === undefined && (test === 'ping-full' || test === 'udp-full');
   const full = failed.filter(isFull);
   if (full.length > 0) {
     const place = full.some(({ from, to }) => from === 'host' && to === 'host')
@@ -122,15 +133,13 @@ function locatePartial(failed: readonly CellV1[], { own, peer }: Names, mtu: num
       : `at the containers of ${placesOf(full, own, peer)}: a device there has a smaller MTU`;
     lines.add(`packets of ${mtu} bytes are lost ${place}`);
   }
-  for (const { from, to, test, reason = '' } of failed.filter((cell) => !isFull(cell))) {
+  for (const { from, to, test, reason, wrongSource: source } of failed.filter((cell) => !isFull(cell)))
+    if (source !== undefined) lines.add(`on ${own}: ${reason}`);
     // Segments of a connection have full size.
-    if (test === 'tcp' && full.length > 0) continue;
-    if (reason.includes('masqueraded')) lines.add(`on ${own}: ${reason}`);
-    else
+    else if (test !== 'tcp' || full.length === 0)
       lines.add(
         `${LABELS[test]} alone fails from ${from} to ${to}: a rule, or a device that damages such packets`,
       );
-  }
   return [...lines];
 }
 
