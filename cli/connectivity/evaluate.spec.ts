@@ -68,6 +68,20 @@ describe('the matrix of weft connectivity', () => {
     assert.ok(cells.filter(({ from }) => from === 'host').every(({ state }) => state === 'ok'));
   });
 
+  it('counts what this host cannot send as not tested, and blames nothing', () => {
+    const reason = 'the process lacks CAP_NET_RAW';
+    const cells = planCells(INPUT).map((planned) =>
+      toCell(
+        planned,
+        planned.test.startsWith('ping') ? { ok: false, isUntested: true, reason } : { ok: true },
+        RULES,
+      ),
+    );
+    const untested = cells.filter(({ state }) => state === 'untested');
+    assert.ok(untested.length > 0 && untested.every((cell) => cell.reason === reason));
+    assert.deepEqual(locate(withoutFiltered(cells), NAMES, 1450), []);
+  });
+
   const places: readonly (readonly [string, (cell: PlannedCell) => boolean, RegExp])[] = [
     ['the tunnel', ({ to }) => to !== 'outside', /^nothing passes between the hosts h1 and h2/],
     [

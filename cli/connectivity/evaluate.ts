@@ -16,7 +16,8 @@ export function toCell(planned: PlannedCell, outcome: ProbeOutcome | undefined, 
   const cell = { family, from, to, test, ...(address !== undefined && { address }) };
   if ('untested' in planned) return { ...cell, state: 'untested', reason: planned.untested };
   if (outcome === undefined) return { ...cell, state: 'untested', reason: 'no time was left' };
-  if (!outcome.ok) return { ...cell, state: 'failed', reason: outcome.reason };
+  if (!outcome.ok)
+    return { ...cell, state: outcome.isUntested === true ? 'untested' : 'failed', reason: outcome.reason };
   const reason = from === 'container' ? wrongSource(to, outcome.seen, rules) : undefined;
   if (reason === undefined) return { ...cell, state: 'ok' };
   return {

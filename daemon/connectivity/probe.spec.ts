@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import type { IpAddress } from '../../lib/address.ts';
 import { listen, type Listener } from './listener.ts';
 import { candidatesOf } from './free-address.ts';
-import { runProbe, type ProbeOutcome } from './probe.ts';
+import { failureOf, runProbe, type ProbeOutcome } from './probe.ts';
 import { removeLeftovers, type LinkRow } from './test-devices.ts';
 import { weftCommand } from './weft-command.ts';
 
@@ -40,6 +40,18 @@ describe('test packets', () => {
       NO_ADDON,
     );
     assert.match(outcome.ok ? '' : outcome.reason, /^refused/);
+  });
+
+  it('that this host cannot send show nothing of the path', async () => {
+    const outcome = await runProbe({ kind: 'echo', to: LOCAL, bytes: 84 }, NO_ADDON);
+    assert.deepEqual(outcome, {
+      ok: false,
+      isUntested: true,
+      reason: "Probing needs weft's addon: not needed",
+    });
+    const errorOf = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code });
+    assert.deepEqual(failureOf(errorOf('EMFILE')), { ok: false, isUntested: true, reason: 'EMFILE' });
+    assert.deepEqual(failureOf(errorOf('EHOSTUNREACH')), { ok: false, reason: 'no route to host' });
   });
 
   it('are bounded before they are whole', async () => {

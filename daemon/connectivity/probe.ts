@@ -20,7 +20,9 @@ export interface ProbeSpec {
 
 export type ProbeOutcome =
   /** `seen`: the source address that the other end saw. */
-  { readonly ok: true; readonly seen?: string } | { readonly ok: false; readonly reason: string };
+  | { readonly ok: true; readonly seen?: string }
+  /** `isUntested`: this host cannot send, so that nothing is known of the path. */
+  | { readonly ok: false; readonly reason: string; readonly isUntested?: true };
 
 const ATTEMPTS = 3;
 /** Of one echo or datagram. */
@@ -41,7 +43,8 @@ export async function runProbe(spec: ProbeSpec, addon: LoadedNative): Promise<Pr
         return await sendDatagrams(spec);
     }
   } catch (error) {
-    return { ok: false, reason: (error as Error).message };
+    // No addon, or no socket: what a path does to packets is no exception.
+    return { ok: false, isUntested: true, reason: (error as Error).message };
   }
 }
 
@@ -76,9 +79,7 @@ function openStream({ to, port = 0, token = '', bytes }: ProbeSpec): Promise<Pro
       socket.write(Buffer.alloc(bytes, 0x77));
     });
     socket.on('data', (chunk) => chunks.push(chunk));
-    socket.once('error', ({ code, message }: NodeJS.ErrnoException) =>
-      end({ ok: false, reason: REASONS[code ?? ''] ?? message }),
-    );
+    socket.once('error', (error: NodeJS.ErrnoException) => end(failureOf(error)));
     socket.once('end', () => {
       const received = Buffer.concat(chunks);
       const head = received.indexOf('\n');
@@ -95,6 +96,14 @@ const REASONS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'network unreachable',
   EACCES: 'prohibited by a rule or route',
 };
+/** This host has no socket, memory or port to send from. */
+const OWN_ERRORS = new Set(['EADDRNOTAVAIL', 'EMFILE', 'ENFILE', 'ENOMEM']);
+
+/** What an error of a socket shows. Pure. */
+export function failureOf({ code = '', message }: NodeJS.ErrnoException): ProbeOutcome {
+  if (OWN_ERRORS.has(code)) return { ok: false, isUntested: true, reason: message };
+  return { ok: false, reason: REASONS[code] ?? message };
+}
 
 /** The kernel sets DF on datagrams that fit the path MTU which it knows (IP_PMTUDISC_WANT). */
 async function sendDatagrams({ to, port = 0, token = '', bytes }: ProbeSpec): Promise<ProbeOutcome> {
@@ -102,9 +111,10 @@ async function sendDatagrams({ to, port = 0, token = '', bytes }: ProbeSpec): Pr
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
   const message = Buffer.alloc(bytes - UDP_HEADER_BYTES - IP_HEADER_BYTES[family], 0x20);
   message.write(`${token} `);
-  let reason = 'no answer';
+  let failure: ProbeOutcome = { ok: false, reason: 'no answer' };
+  const fail = (error: Error): void => void (failure = failureOf(error));
   const answered = new Promise<string>((resolve) => {
-    socket.on('error', (error) => (reason = error.message));
+    socket.on('error', fail);
     socket.on('message', (answer) => {
       const [sent, seen = ''] = answer.toString('latin1', 0, 64).split(' ');
       if (sent === token && answer.length === message.length) resolve(seen);
@@ -113,12 +123,12 @@ async function sendDatagrams({ to, port = 0, token = '', bytes }: ProbeSpec): Pr
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       socket.send(message, port, to, (error) => {
-        if (error !== null) reason = error.message;
+        if (error !== null) fail(error);
       });
       const seen = await Promise.race([answered, sleep(ATTEMPT_MS)]);
       if (seen !== undefined) return { ok: true, seen };
     }
-    return { ok: false, reason };
+    return failure;
   } finally {
     socket.close();
   }
