@@ -15,12 +15,17 @@ describe('weft connectivity', () => {
     const keys = chooseSample(
       [peer(100, { state: 'error' }), ...peers, peer(101, { isReservation: true })],
       3,
+      () => 0,
     );
     assert.deepEqual(
       keys.map(({ key }) => key),
       ['10.5.0.0-24', '10.5.3.0-24', '10.5.6.0-24'],
     );
     assert.equal(chooseSample(peers.slice(0, 2), 3).length, 2);
+    assert.deepEqual(
+      chooseSample(peers, 3, () => 0.99).map(({ key }) => key),
+      ['10.5.8.0-24', '10.5.2.0-24', '10.5.5.0-24'],
+    );
   });
 
   it('says so where no peer can be tested', () => {

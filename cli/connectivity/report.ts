@@ -208,11 +208,20 @@ function untestedLines(cells: readonly CellV1[]): readonly string[] {
   return [...routes].map(([reason, of]) => `${[...of].join(', ')}: ${reason}`);
 }
 
-/** Peers of a sample: those that the kernel leads to, evenly over the cluster. Pure. */
-export function chooseSample(peers: readonly PeerV1[], count: number): readonly PeerV1[] {
+/**
+ * Peers of a sample: those that the kernel leads to, evenly over the cluster. Each run begins at another
+ * one, as a peer answers one host at a time.
+ */
+export function chooseSample(
+  peers: readonly PeerV1[],
+  count: number,
+  random: () => number = Math.random,
+): readonly PeerV1[] {
   const usable = peers.filter(
     ({ state, mode, isReservation }) => state === 'in-sync' && mode !== 'none' && !isReservation,
   );
   if (usable.length <= count) return usable;
-  return Array.from({ length: count }, (_, index) => usable[Math.floor((index * usable.length) / count)]!);
+  const start = Math.floor(random() * usable.length);
+  const indexOf = (number: number): number => start + Math.floor((number * usable.length) / count);
+  return Array.from({ length: count }, (_, number) => usable[indexOf(number) % usable.length]!);
 }

@@ -30,6 +30,7 @@ describe('asking a peer', () => {
       peer: PEER,
       ask: { kind: 'endpoint' },
       signal,
+      acceptTimeoutMs: 1000,
     } as const;
     return askPeer(options);
   }
@@ -58,6 +59,16 @@ describe('asking a peer', () => {
     await publish({ answersPeers: true });
     registry.setUnavailable(true);
     assert.equal((await first(ask())).kind, 'untested');
+  });
+
+  it('names each cause of a daemon that gives no sign', async () => {
+    await publish({ answersPeers: true });
+    const answer = await first(ask());
+    const reason = answer.kind === 'untested' ? answer.reason : answer.kind;
+    assert.match(
+      reason,
+      /within 1 s: it is stopped, has too many requests, or may not read weft\/requests\/ in etcd$/,
+    );
   });
 
   it('passes answers on, and leaves nothing in the registry when it ends', async () => {

@@ -23,6 +23,8 @@ export interface AskOptions {
   readonly ask: PeerAskV1;
   /** Ends it. */
   readonly signal: AbortSignal;
+  /** Default {@link ACCEPT_TIMEOUT_MS}. */
+  readonly acceptTimeoutMs?: number;
 }
 
 const POLL_MS = 150;
@@ -65,7 +67,7 @@ async function refusalOf(registry: Registry, nodeId: string): Promise<string | u
 }
 
 async function* request(
-  { ask, ownKey, signal }: AskOptions,
+  { acceptTimeoutMs = ACCEPT_TIMEOUT_MS, ask, ownKey, signal }: AskOptions,
   registry: Registry,
   nodeId: string,
   leaseId: LeaseId,
@@ -77,7 +79,7 @@ async function* request(
   const startMs = performance.now();
   const elapsedMs = (): number => performance.now() - startMs;
   let isAccepted = false;
-  while (elapsedMs() < (isAccepted ? ANSWER_TIMEOUT_MS : ACCEPT_TIMEOUT_MS)) {
+  while (elapsedMs() < (isAccepted ? ANSWER_TIMEOUT_MS : acceptTimeoutMs)) {
     await sleep(POLL_MS, undefined, { signal });
     const answer = parsePeerAnswer((await registry.readMeta(`${ANSWERS_FOLDER}${id}`, signal))?.text ?? '');
     if (answer === undefined) continue;
@@ -93,6 +95,6 @@ async function* request(
   yield untested(
     isAccepted
       ? `it has no result within ${seconds} s`
-      : `its daemon does not answer within ${seconds} s: it is stopped`,
+      : `its daemon does not answer within ${seconds} s: it is stopped, has too many requests, or may not read weft/requests/ in etcd`,
   );
 }
