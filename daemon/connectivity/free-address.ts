@@ -1,5 +1,6 @@
 // An address of this host's subnet that no container has: from the end of the subnet, where engines come
-// to last, unknown to host-local and to the kernel's neighbours, and without an answer to an echo.
+// to last, unknown to host-local and to the kernel's neighbours, and without an answer to an echo. It is
+// chosen at random, so that tests which begin at once rarely choose the same.
 import { readdir } from 'node:fs/promises';
 import {
   addToAddress,
@@ -11,9 +12,9 @@ import {
   type IpAddress,
 } from '../../lib/address.ts';
 import { loadNative } from '../../native/index.ts';
-import { runTool } from '../kernel/firewall/run-tool.ts';
+import { runTool, type RunTool } from '../kernel/firewall/run-tool.ts';
 import { Prober } from '../probe/prober.ts';
-import type { LinkRow } from './test-devices.ts';
+import { TEST_DEVICE_PREFIX, type LinkRow } from './test-devices.ts';
 
 /** Where host-local keeps a file for each address that it gave away, one folder a network. */
 const POOLS = '/var/lib/cni/networks';
@@ -29,8 +30,9 @@ export async function findFreeAddress(
   links: readonly LinkRow[],
   bridge: string | undefined,
 ): Promise<IpAddress | undefined> {
-  const taken = new Set([...addressesOf(links), ...(await reservations()), ...(await neighbours(bridge))]);
-  const free = candidatesOf(subnet).filter((address) => !taken.has(address));
+  const others = bridge === undefined ? await testDestinations(links, subnet) : await neighbours(bridge);
+  const taken = new Set([...addressesOf(links), ...(await reservations()), ...others]);
+  const free = beginAnywhere(candidatesOf(subnet)).filter((address) => !taken.has(address));
   for (const address of free.slice(0, MAX_TRIES))
     if (bridge === undefined || !(await isAnswered(address, bridge))) return address;
   return undefined;
@@ -46,6 +48,35 @@ export function candidatesOf(subnet: Cidr): readonly IpAddress[] {
   return Array.from({ length: Math.max(0, Number(count)) }, (_, index) => addToAddress(last, -BigInt(index)));
 }
 
+/** The same in a circle, from a random one on. */
+export function beginAnywhere<Item>(items: readonly Item[], random = Math.random): readonly Item[] {
+  const start = Math.floor(random() * items.length);
+  return [...items.slice(start), ...items.slice(0, start)];
+}
+
+/** Addresses of other test containers, which without a bridge have a route each. */
+export async function testDestinations(
+  links: readonly LinkRow[],
+  subnet: Cidr,
+  run: RunTool = runTool,
+): Promise<readonly string[]> {
+  const devices = links.filter(({ ifname }) => ifname.startsWith(TEST_DEVICE_PREFIX));
+  const found = await Promise.all(
+    devices.map(async ({ ifname }) => {
+      const { code, stdout } = await run('ip', [
+        '-j',
+        `-${familyOf(subnet)}`,
+        'route',
+        'show',
+        'dev',
+        ifname,
+      ]);
+      return code === 0 && stdout.trim() !== '' ? (JSON.parse(stdout) as { readonly dst: string }[]) : [];
+    }),
+  );
+  return found.flat().map(({ dst }) => dst);
+}
+
 function addressesOf(links: readonly LinkRow[]): readonly string[] {
   return links.flatMap(({ addr_info = [] }) => addr_info.map(({ local = '' }) => local));
 }
@@ -56,8 +87,7 @@ async function reservations(): Promise<readonly string[]> {
   return (await Promise.all(networks.map((name) => readdir(`${POOLS}/${name}`).catch(() => [])))).flat();
 }
 
-async function neighbours(bridge: string | undefined): Promise<readonly string[]> {
-  if (bridge === undefined) return [];
+async function neighbours(bridge: string): Promise<readonly string[]> {
   return (await readNeighbours(['show', 'dev', bridge])).filter(isKnown).map(({ dst }) => dst);
 }
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import type { IpAddress } from '../../lib/address.ts';
+import type { Cidr, IpAddress } from '../../lib/address.ts';
+import type { RunTool } from '../kernel/firewall/run-tool.ts';
 import { listen, type Listener } from './listener.ts';
-import { candidatesOf } from './free-address.ts';
+import { beginAnywhere, candidatesOf, testDestinations } from './free-address.ts';
 import { failureOf, runProbe, type ProbeOutcome } from './probe.ts';
 import { removeLeftovers, type LinkRow } from './test-devices.ts';
 import { weftCommand } from './weft-command.ts';
@@ -75,6 +76,22 @@ describe('a test container', () => {
     assert.equal(candidatesOf('10.5.1.0/24' as never)[0], '10.5.1.254');
     assert.equal(candidatesOf('fd00:5:1::/64' as never)[0], 'fd00:5:1:0:ffff:ffff:ffff:fffe');
     assert.deepEqual(candidatesOf('10.5.1.0/31' as never), []);
+  });
+
+  it('has another address than those of tests that run beside it', async () => {
+    const at = (value: number): readonly string[] => beginAnywhere(['a', 'b', 'c'], () => value);
+    assert.deepEqual(
+      [at(0), at(0.5), at(0.99)].map((items) => items.join('')),
+      ['abc', 'bca', 'cab'],
+    );
+    const asked: string[] = [];
+    const run: RunTool = (_, args) => {
+      asked.push(args.join(' '));
+      return Promise.resolve({ code: 0, stdout: '[{"dst":"10.5.1.254","flags":[]}]', stderr: '' });
+    };
+    const links = ['eth0', 'weft-ct17'].map((ifname): LinkRow => ({ ifname, flags: [] }));
+    assert.deepEqual(await testDestinations(links, '10.5.1.0/24' as Cidr, run), ['10.5.1.254']);
+    assert.deepEqual(asked, ['-j -4 route show dev weft-ct17']);
   });
 
   it('is a leftover once its process is gone', async () => {
