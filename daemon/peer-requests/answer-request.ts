@@ -11,7 +11,10 @@ import { LIFETIME_SEC, type PeerRequestV1 } from './peer-request.ts';
 type Answer = (answer: PeerAnswerV1) => Promise<void>;
 export type AskedNode = Pick<NodeView, 'config' | 'leaseManager' | 'network' | 'options' | 'snapshot'>;
 
-const DOCTOR_LIMITS = { timeoutMs: 40_000, maxOutputBytes: 4 << 20 };
+/** Below the 25 s that `weft doctor` waits at the host that asks. */
+const DOCTOR_LIMITS = { timeoutMs: 20_000, maxOutputBytes: 4 << 20 };
+/** Of a tool that a time-out ended. */
+const UNFINISHED = 124;
 /** A value of etcd has at most 1.5 MB, and an operator reads the first findings. */
 const MAX_FINDINGS = 10;
 const MAX_LINES = 8;
@@ -29,7 +32,7 @@ export async function answerRequest(
     const reason = refusalOf(node, request);
     if (reason !== undefined) await answer({ kind: 'untested', reason });
     else if (request.ask.kind === 'endpoint') await serveEndpoint(node, answer, signal);
-    else await answer(await runDoctor(node, request.ask.to));
+    else await answer(await runDoctor(node, request.ask.to, signal));
   } catch (error) {
     await answer({ kind: 'untested', reason: (error as Error).message });
   }
@@ -70,7 +73,8 @@ function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-async function runDoctor({ options }: AskedNode, to: string): Promise<DoctorAnswerV1> {
+/** The process ends with the request, and with the daemon. */
+async function runDoctor({ options }: AskedNode, to: string, signal: AbortSignal): Promise<DoctorAnswerV1> {
   const { path } = options.controlSocket;
   const [file = '', ...args] = [
     ...weftCommand(),
@@ -80,7 +84,10 @@ async function runDoctor({ options }: AskedNode, to: string): Promise<DoctorAnsw
     `--to=${to}`,
     ...(path === '' ? [] : [`--socket=${path}`]),
   ];
-  const { code, stdout, stderr } = await runTool(file, args, '', DOCTOR_LIMITS);
+  const { code, stdout, stderr } = await runTool(file, args, '', { ...DOCTOR_LIMITS, signal });
+  signal.throwIfAborted();
+  if (code === UNFINISHED)
+    throw new Error(`weft doctor has no result there within ${DOCTOR_LIMITS.timeoutMs / 1000} s`);
   if (!stdout.startsWith('{'))
     throw new Error(`weft doctor fails there with code ${code}: ${stderr.trim().split('\n').at(-1) ?? ''}`);
   const { findings, notTested } = JSON.parse(stdout) as Omit<DoctorAnswerV1, 'kind'>;

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runByNode, runTool, type RunTool } from './run-tool.ts';
+import { runByNode, runTool, type RunTool, type ToolLimits } from './run-tool.ts';
 
-const LIMITS = { timeoutMs: 1500, maxOutputBytes: 1 << 20 };
+const LIMITS: ToolLimits = { timeoutMs: 1500, maxOutputBytes: 1 << 20 };
 
 const RUNNERS: Readonly<Record<string, RunTool>> = { 'by the addon': runTool, 'by Node': runByNode };
 for (const [title, run] of Object.entries(RUNNERS))
@@ -45,6 +45,15 @@ for (const [title, run] of Object.entries(RUNNERS))
       const closed = 'exec >&- 2>&-; exec sleep 60';
       assert.equal((await shell(closed, '', { ...LIMITS, timeoutMs: 100 })).code, 124);
       assert.equal((await shell('exec >&- 2>&-; sleep 0.1; exit 3')).code, 3);
+    });
+
+    it('ends with its signal, before it starts as well', async () => {
+      const running = new AbortController();
+      const output = shell('exec sleep 60', '', { ...LIMITS, timeoutMs: 60_000, signal: running.signal });
+      setTimeout(() => running.abort(), 20);
+      assert.equal((await output).code, 124);
+      const limits = { ...LIMITS, timeoutMs: 60_000, signal: AbortSignal.abort() };
+      assert.equal((await shell('exec sleep 60', '', limits)).code, 124);
     });
 
     it('that a signal ended has no exit code', async () => {

@@ -15,6 +15,8 @@ export interface ToolLimits {
   readonly timeoutMs: number;
   /** Of standard output and of standard error, each. */
   readonly maxOutputBytes: number;
+  /** Ends the tool with SIGKILL as well; such a tool is run by Node. */
+  readonly signal?: AbortSignal;
 }
 
 export type RunTool = (
@@ -35,7 +37,7 @@ const LIMITS: ToolLimits = { timeoutMs: 20_000, maxOutputBytes: 256 << 20 };
  */
 export const runTool: RunTool = (file, args, input = '', limits = LIMITS) => {
   const { native } = loadNative();
-  return native === undefined
+  return native === undefined || limits.signal !== undefined
     ? runByNode(file, args, input, limits)
     : runBy(native, file, args, input, limits);
 };
@@ -55,13 +57,19 @@ function runBy(
 /** Copies the page tables of this process, which holds it up for milliseconds. */
 export const runByNode: RunTool = (file, args, input = '', limits = LIMITS) =>
   new Promise((resolve) => {
-    const { timeoutMs, maxOutputBytes } = limits;
+    const { timeoutMs, maxOutputBytes, signal } = limits;
+    const kill = (): void => void child.kill('SIGKILL');
     const child = execFile(
       file,
       args,
       { env: environment(), timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: maxOutputBytes },
-      (error, stdout, stderr) => resolve({ code: codeOf(error), stdout, stderr }),
+      (error, stdout, stderr) => {
+        signal?.removeEventListener('abort', kill);
+        resolve({ code: codeOf(error), stdout, stderr });
+      },
     );
+    signal?.addEventListener('abort', kill);
+    if (signal?.aborted === true) kill();
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
   });
