@@ -82,6 +82,10 @@ describe('a test container', () => {
       'node',
       '/usr/lib/weft/weft.mjs',
     ]);
+    assert.deepEqual(weftCommand(['node', '/usr/lib/weft/weft-daemon.cjs', 'daemon']), [
+      'node',
+      '/usr/lib/weft/weft.mjs',
+    ]);
     assert.deepEqual(weftCommand(['node', '/src/bin/start.mjs', 'weft', 'daemon']), [
       'node',
       '/src/bin/start.mjs',
