@@ -27,6 +27,8 @@ export class FolderFollower {
   #following: AbortController | undefined;
   #folder: string | undefined;
   #sinceMs = Infinity;
+  /** In a row. */
+  #denials = 0;
 
   constructor(options: FolderFollowerOptions) {
     this.#options = options;
@@ -69,7 +71,9 @@ export class FolderFollower {
     if (following.signal.aborted) return true;
     onEnd(error as Error);
     const isDenied = error instanceof RegistryError && error.code === 'REGISTRY_DENIED';
-    await delay(clock, isDenied ? DENIED_MS : this.#backoff.nextMs(), either).catch(() => undefined);
+    this.#denials = isDenied ? this.#denials + 1 : 0;
+    // The first one may be of a token that etcd no longer knows.
+    await delay(clock, this.#denials > 1 ? DENIED_MS : this.#backoff.nextMs(), either).catch(() => undefined);
     return !signal.aborted;
   }
 }

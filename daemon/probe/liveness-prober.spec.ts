@@ -202,6 +202,27 @@ describe('liveness of peers', () => {
     assert.equal(sent.filter((address) => address === overlayOf('2')).length, 1);
   });
 
+  it('probes a peer that joined within a long round, in that round and when it is reported', async () => {
+    const prober = start(15_000, () => 600_000);
+    await clock.advance(20_000);
+    addPeers('3');
+    down = new Set([overlayOf('3'), publicIpOf('3')]);
+    prober.suspect('3');
+    await clock.advance(8_000);
+    assert.equal(prober.get('3')?.state, 'silent');
+  });
+
+  it('goes back to short rounds as soon as others report no more', async () => {
+    addPeers(...Array.from({ length: 500 }, (_, index) => String(index)));
+    let isShared = true;
+    start(15_000, () => (isShared ? 600_000 : 0));
+    await clock.advance(17_000);
+    isShared = false;
+    sent = [];
+    await clock.advance(330_000);
+    assert.ok(sent.length > 500, String(sent.length));
+  });
+
   it('reports once that nothing can be sent, and goes on', async () => {
     failure = new Error('EPERM');
     const prober = start();

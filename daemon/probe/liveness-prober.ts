@@ -103,9 +103,8 @@ export class LivenessProber {
   #targets: ReadonlyMap<string, PeerTargets> = new Map();
   #retrySlice: RetrySlice | undefined;
   #nextSliceMs = Infinity;
-  /** Of this round. */
-  #roundMs = 0;
-  #hadPeers = false;
+  /** Whether a round with peers has ended. */
+  #hasKnownAll = false;
   #nextRetryMs = Infinity;
   #retryPauseMs = RETRY_PAUSE_MS;
   #hasFailed = false;
@@ -162,20 +161,23 @@ export class LivenessProber {
   async #stepRound(): Promise<boolean> {
     const { clock } = this.#options;
     if (clock.nowMs() < this.#nextSliceMs) return false;
-    if (this.#position === 0) this.#beginRound();
-    this.#nextSliceMs = clock.nowMs() + this.#roundMs / Math.max(1, this.#slices.length);
+    if (this.#position === 0 || this.#options.targets() !== this.#targets) this.#beginRound();
+    this.#nextSliceMs = clock.nowMs() + this.#roundMs() / Math.max(1, this.#slices.length);
     const slice = this.#slices[this.#position];
     this.#position = this.#position + 1 < this.#slices.length ? this.#position + 1 : 0;
+    if (this.#position === 0) this.#hasKnownAll ||= slice !== undefined;
     if (slice !== undefined) await this.#probeSlice(this.#withoutSuspects(slice));
     return false;
   }
 
-  /** Slices of the round before are kept while no target changes. */
+  #roundMs(): number {
+    const { intervalMs, roundMs = () => intervalMs } = this.#options;
+    return this.#hasKnownAll ? Math.max(intervalMs, roundMs(this.#targets.size)) : intervalMs;
+  }
+
+  /** Slices are kept while no target changes. */
   #beginRound(): void {
-    const { intervalMs, roundMs = () => intervalMs, targets } = this.#options;
-    const current = targets();
-    this.#roundMs = this.#hadPeers ? Math.max(intervalMs, roundMs(current.size)) : intervalMs;
-    this.#hadPeers ||= current.size > 0;
+    const current = this.#options.targets();
     if (current === this.#targets) return;
     this.#targets = current;
     for (const key of this.#table.keys()) if (!current.has(key)) this.#forget(key);
@@ -219,8 +221,10 @@ export class LivenessProber {
 
   /** Another host reports that this peer does not answer: it is probed soon. */
   suspect(key: string): void {
-    const row = this.#table.rowOf(key);
-    if (row === undefined || this.#suspects.has(row)) return;
+    if (!this.#options.targets().has(key)) return;
+    // A peer that joined has no row before the next round.
+    const row = this.#table.add(key);
+    if (this.#suspects.has(row)) return;
     const { random = Math.random } = this.#options;
     this.#suspect(row, random() * REPORT_SPREAD_MS);
   }

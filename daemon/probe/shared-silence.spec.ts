@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { RegistryError } from '../../allocator/registry/registry.ts';
 import { MemoryRegistry } from '../../allocator/registry/memory/registry-memory.ts';
 import { MemoryStore } from '../../allocator/registry/memory/registry-memory-store.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
@@ -59,6 +60,15 @@ describe('what hosts report of silent peers', () => {
     for (let peer = 0; peer < 50; peer++) await a.report(`10.5.${peer}.0-24`);
     await pass(1000);
     assert.equal(reports.length, 10);
+  });
+
+  it('is no reason to rely on others where this host may not report', async () => {
+    const registry = new MemoryRegistry(store);
+    const a = host('a', registry);
+    await pass(20_000);
+    registry.writeMeta = () => Promise.reject(new RegistryError('REGISTRY_DENIED', 'permission denied'));
+    await a.report('10.5.2.0-24');
+    assert.equal(a.isShared, false);
   });
 
   it('leaves nothing in the registry', async () => {

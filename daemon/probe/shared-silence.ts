@@ -1,7 +1,7 @@
 // What hosts of a cluster report to each other about peers that do not answer: a key of the registry a peer,
 // which all hosts follow and which expires. Each host that reads one believes its own echoes alone, and
 // probes that peer itself: one message replaces echoes of every host to every peer.
-import type { Registry } from '../../allocator/registry/registry.ts';
+import { RegistryError, type Registry } from '../../allocator/registry/registry.ts';
 import { FolderFollower } from '../../allocator/registry/folder-follower.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../log/log.ts';
@@ -30,6 +30,8 @@ export class SharedSilence {
   /** When each peer was reported last, by whatever host, in ms. */
   readonly #reportedMs = new Map<string, number>();
   readonly #ownMs: number[] = [];
+  /** The registry took no report of this host's: others may have no right to report either. */
+  #isDenied = false;
   #cancelStart: () => void = () => undefined;
 
   constructor(options: SharedSilenceOptions) {
@@ -53,19 +55,21 @@ export class SharedSilence {
     this.#follower.stop();
   }
 
-  /** Whether reports of others arrive. */
+  /** Whether reports of others arrive, as far as this host knows. */
   get isShared(): boolean {
-    return this.#follower.isFollowing;
+    return this.#follower.isFollowing && !this.#isDenied;
   }
 
   /** Reports it to the others, unless one of them did. Never rejects. */
   async report(key: string): Promise<void> {
     const { registry, log } = this.#options;
-    if (!this.isShared || !this.#mayReport(key)) return;
+    if (!this.#follower.isFollowing || !this.#mayReport(key)) return;
     try {
       const leaseId = await registry.grant(REPORT_SEC);
       await registry.writeMeta({ key: `${SILENT_FOLDER}${key}`, value: '{"version":1}', leaseId });
+      this.#isDenied = false;
     } catch (error) {
+      this.#isDenied = error instanceof RegistryError && error.code === 'REGISTRY_DENIED';
       log.debug(`Cannot report a silent peer: ${(error as Error).message}`);
     }
   }

@@ -54,9 +54,10 @@ for (const { encapsulation, underlay } of TUNNELS)
 
     it('receives TCP on a host that translates any addresses', async () => {
       const pair = pairOf();
-      // With any such chain the kernel checks the sockets that packets were assigned to.
+      // With any such rule the kernel checks the sockets that packets were assigned to.
       const chain = 'add chain inet nat x { type nat hook postrouting priority 100; }';
-      await pair.b.run(['nft', `add table inet nat; ${chain}`]);
+      const rule = 'add rule inet nat x ip saddr 192.0.2.1 masquerade';
+      await pair.b.run(['nft', `add table inet nat; ${chain}; ${rule}`]);
       const tcp = await growth(pair.b, () => assertIntact(pair, 4, 4_000_000));
       await pair.b.run(['nft', 'delete table inet nat']);
       assert.ok(tcp['kernelDecapPackets']! > tcp['rxPackets']! * 0.9, JSON.stringify(tcp));

@@ -23,11 +23,12 @@ export function followFolder(
 }
 
 async function follow(
-  { settings }: EtcdClient,
+  client: EtcdClient,
   rpc: EtcdRpc,
   path: string,
   onChange: MetaListener,
 ): Promise<never> {
+  const { settings } = client;
   const stream = rpc.watch();
   const endpoint = rpc.channel.endpoint.url;
   const start = Buffer.byteLength(path);
@@ -35,6 +36,8 @@ async function follow(
     rpc.channel.touch();
     if (response.canceled) {
       const username = settings.auth?.username;
+      // etcd before 3.5 calls an expired token a denied permission.
+      client.forgetToken();
       throw watchCancelled(response.cancel_reason, { call: 'followMeta', endpoint, scope: path, username });
     }
     for (const { type, kv } of response.events)
@@ -43,6 +46,7 @@ async function follow(
   let stopListening: (() => void) | undefined;
   try {
     return await new Promise<never>((_resolve, reject) => {
+      if (rpc.signal.aborted) reject(rpc.signal.reason as Error);
       stopListening = rpc.channel.onClose(() => reject(ended(endpoint, 'the connection was given up')));
       rpc.signal.addEventListener('abort', () => reject(rpc.signal.reason as Error), { once: true });
       stream.on('data', (response) => {

@@ -7,7 +7,7 @@ import type { Facts } from '../facts.ts';
 import { findDrops } from '../firewall/firewall-drops.ts';
 import { acceptCommand, impactOf, keepHint, placeKey, renderPlace, type Traffic } from './firewall-fix.ts';
 import { readFirewall } from './firewall-facts.ts';
-import { readJourneys, type PeerJourney } from './journeys.ts';
+import { JOINING, readJourneys, type PeerJourney } from './journeys.ts';
 import { walkJourney } from './firewall-walk.ts';
 import type { Stage, Tunnel } from './stages.ts';
 
@@ -82,7 +82,8 @@ function finding(drops: readonly Drop[], title: string): readonly Found[] {
   );
   return [
     {
-      severity: 'error',
+      // A rule may know the addresses of hosts that join.
+      severity: drops.every(({ peers }) => [...peers].every((key) => key === JOINING)) ? 'warning' : 'error',
       title,
       evidence: truncate([...new Set(evidence)]),
       impact: impactOf(hooks, first.traffic.layer),

@@ -30,25 +30,31 @@ export function readJourneys(facts: Facts): Promise<readonly PeerJourney[]> {
     const found = await Promise.all(
       paths.flatMap((path) => {
         const own = ends.filter(({ family }) => family === path.family);
-        const isAlone = ends.length === 0 && facts.to === undefined;
-        return (isAlone ? [hostToJoin(path)] : own).map((end) => toJourney(facts, path, end));
+        const isAlone = ends.length === 0 && !facts.isTargeted;
+        return (isAlone ? hostToJoin(path) : own).map((end) => toJourney(facts, path, end));
       }),
     );
     return found.flat();
   });
 }
 
-/** The subnet behind this host's, at the address behind its own. */
-function hostToJoin({ family, network, subnet, underlay }: OwnPath): PeerEnd {
+/** Key of {@link hostToJoin}. */
+export const JOINING = 'a host that joins';
+
+/** The subnet behind this host's, at the address behind its own; none if the network has no other. */
+function hostToJoin({ family, network, subnet, underlay }: OwnPath): readonly PeerEnd[] {
   const next = addToAddress(addressOf(subnet), 1n << BigInt(bitsOf(family) - prefixLengthOf(subnet)));
   const first = contains(network, next) ? next : addressOf(network);
-  return {
-    key: 'a host that joins',
-    family,
-    subnet: `${first}/${prefixLengthOf(subnet)}` as Cidr,
-    address: addToAddress(first, 2n),
-    ...(underlay && { underlay: addToAddress(underlay.address, 1n) }),
-  };
+  if (first === addressOf(subnet)) return [];
+  return [
+    {
+      key: JOINING,
+      family,
+      subnet: `${first}/${prefixLengthOf(subnet)}` as Cidr,
+      address: addToAddress(first, 2n),
+      ...(underlay && { underlay: addToAddress(underlay.address, 1n) }),
+    },
+  ];
 }
 
 async function toJourney(facts: Facts, path: OwnPath, end: PeerEnd): Promise<readonly PeerJourney[]> {

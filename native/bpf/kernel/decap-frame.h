@@ -26,10 +26,10 @@ INLINE void write_decap_frame(struct vxlan *vxlan, const struct weft_bpf_config 
 }
 
 /*
- * The outer headers for the device. The destination port stays: the host's firewall sees the packet. The
- * source port is 0, as the remote port of the device's socket: with NAT of any kind on the host the kernel
- * takes a socket away whose remote port is not the packet's source port (nf_nat_ipv4_local_in, Linux
- * 5.13), and the packet would come to the worker instead.
+ * The outer headers for the device. The destination port stays: the host's firewall sees the
+ * packet. The source port is 0, as the remote port of the device's socket: with NAT of any kind on
+ * the host the kernel takes a socket away whose remote port is not the packet's source port
+ * (nf_nat_ipv4_local_in, Linux 5.13), and the packet would come to the worker instead.
  */
 INLINE void write_decap(struct decap_headers *headers, __u32 total) {
   headers->outer.ip.total = htons(total + sizeof(*headers));

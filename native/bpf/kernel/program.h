@@ -1,4 +1,4 @@
-/* Made by build.sh from its sources. sha256 of all: 31efb25f9b0195d40d364c57c56cfc1aab111214e96fb2743720d363b5533163 */
+/* Made by build.sh from its sources. sha256 of all: 90b8f17e2f3a8277d85846150e780cba489e9e826ae7db60a6176299647c8f92 */
 #ifndef WEFT_BPF_PROGRAM_H
 #define WEFT_BPF_PROGRAM_H
 
