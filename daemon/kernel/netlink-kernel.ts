@@ -130,7 +130,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
       // Any state may have changed: it is read again.
       const onIpsecChanged = (): void => onEach({ kind: 'interfaces', names: [] });
       onCharonGone = onIpsecChanged;
-      if (hasNotifications) policies.subscribe(onIpsecChanged);
+      if (hasNotifications) policies.subscribe(onIpsecChanged, () => ike.onSaEnded());
       firewall?.subscribe(onNotification);
     },
     close: () => {

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { cidr, ip4 } from '../../../backends/fixture.ts';
 import type { IkeObject } from '../../../backends/kernel-state.ts';
 import { Secret } from '../../../lib/secret.ts';
-import { IkeConnections, NEGOTIATION_MS } from './ike-connections.ts';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { IkeConnections, NEGOTIATION_MS, RECHECK_MS } from './ike-connections.ts';
 import { decodePacket, encodePacket, PACKET, type ViciSection } from './vici-message.ts';
 
 const IKE: IkeObject = {
@@ -65,11 +66,12 @@ describe('connections of charon', () => {
   let onExit: () => void;
   let gone: number;
   let sas: ReadonlySet<string>;
-  let nowMs: number;
+  let clock: FakeClock;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'weft-charon-'));
-    [starts, gone, nowMs] = [0, 0, 0];
+    [starts, gone] = [0, 0];
+    clock = new FakeClock();
     sas = new Set(BOTH);
     ike = make();
   });
@@ -90,7 +92,7 @@ describe('connections of charon', () => {
       start,
       onGone: () => gone++,
       listSas: () => Promise.resolve(sas),
-      clock: { nowMs: () => nowMs, setTimer: () => () => undefined },
+      clock,
     });
   }
   const status = async (action: 'set' | 'remove', object: Parameters<IkeConnections['apply']>[1] = IKE) => {
@@ -163,31 +165,53 @@ describe('connections of charon', () => {
     assert.deepEqual([await listed(), starts], [[IKE], 2]);
   });
 
+  /** What charon was requested since, once it has answered. */
+  async function begun(): Promise<readonly string[]> {
+    await listed();
+    const names = charon!.calls.map(({ name }) => name).filter((name) => name !== 'get-conns');
+    charon!.calls.length = 0;
+    return names;
+  }
+
   it('are begun again where the kernel has no SAs, once charon has had the time to negotiate', async () => {
-    const begun = async (): Promise<readonly string[]> => {
-      charon!.calls.length = 0;
-      await listed();
-      return charon!.calls.map(({ name }) => name).filter((name) => name !== 'get-conns');
-    };
     await status('set');
+    await begun();
+    await clock.advance(2 * NEGOTIATION_MS);
     for (const missing of [[], BOTH.slice(0, 1), BOTH.slice(1)]) {
       sas = new Set(missing);
-      nowMs += NEGOTIATION_MS - 1;
-      assert.deepEqual(await begun(), []);
-      nowMs++;
+      ike.onSaEnded();
+      await clock.advance(NEGOTIATION_MS - 1);
+      assert.deepEqual(charon!.calls, []);
+      await clock.advance(1);
       assert.deepEqual(await begun(), ['terminate', 'initiate']);
-      assert.deepEqual(charon!.calls.at(-1)!.message, {
+      sas = new Set(BOTH);
+      await clock.advance(RECHECK_MS);
+      assert.deepEqual(await begun(), []);
+    }
+    await status('remove');
+    await begun();
+    sas = new Set();
+    ike.onSaEnded();
+    await clock.advance(NEGOTIATION_MS);
+    assert.deepEqual(await begun(), []);
+  });
+
+  it('are begun again and again while a peer refuses', async () => {
+    sas = new Set();
+    await status('set');
+    await begun();
+    for (const waitMs of [NEGOTIATION_MS, RECHECK_MS, RECHECK_MS]) {
+      await clock.advance(waitMs);
+      await listed();
+      assert.deepEqual(charon!.calls.find(({ name }) => name === 'initiate')?.message, {
         ike: IKE.name,
         child: '10.5.1.0/24-10.5.2.0/24',
         timeout: '-1',
       });
+      assert.deepEqual(await begun(), ['terminate', 'initiate']);
     }
-    sas = new Set(BOTH);
-    nowMs += NEGOTIATION_MS;
-    assert.deepEqual(await begun(), []);
-    await status('remove');
-    sas = new Set();
-    assert.deepEqual(await begun(), []);
+    ike.close();
+    assert.equal(clock.pendingTimers, 0);
   });
 
   it('report what charon rejects in one line, without the key', async () => {

@@ -25,6 +25,8 @@ export interface IkeConnectionsOptions {
 
 /** Time for charon to negotiate before a connection without SAs is begun again. */
 export const NEGOTIATION_MS = 30_000;
+/** From one check to the next while connections without SAs are left: charon also tries by itself. */
+export const RECHECK_MS = 60_000;
 
 /** Errors of a charon that does not run. */
 const NOT_RUNNING: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED']);
@@ -40,6 +42,8 @@ export class IkeConnections {
   readonly #loaded = new Map<string, IkeObject>();
   /** When each was begun last. */
   readonly #begunAtMs = new Map<string, number>();
+  /** Ends the check that is due later, if one is. */
+  #cancelCheck: (() => void) | undefined;
 
   constructor(options: IkeConnectionsOptions = {}) {
     const {
@@ -77,7 +81,13 @@ export class IkeConnections {
     }
   }
 
+  /** An SA ended: looks for another one once charon has had the time to negotiate. */
+  onSaEnded(): void {
+    this.#checkLater(NEGOTIATION_MS);
+  }
+
   close(): void {
+    this.#cancelCheck?.();
     this.#client.close();
   }
 
@@ -108,19 +118,29 @@ export class IkeConnections {
     await this.#client.call('load-conn', { [name]: connectionOf(object) });
     this.#loaded.set(name, object);
     this.#begunAtMs.set(name, this.#options.clock.nowMs());
+    this.#checkLater(NEGOTIATION_MS);
+  }
+
+  #checkLater(delayMs: number): void {
+    if (this.#options.listSas === undefined) return;
+    this.#cancelCheck ??= this.#options.clock.setTimer(delayMs, () => {
+      this.#cancelCheck = undefined;
+      // What the kernel does not answer, the next read of all tables reports.
+      void this.#beginLost().catch(() => this.#checkLater(RECHECK_MS));
+    });
   }
 
   async #beginLost(): Promise<void> {
     const { listSas, clock } = this.#options;
-    const nowMs = clock.nowMs();
-    const due = [...this.#loaded.values()].filter(
-      ({ name }) => nowMs - (this.#begunAtMs.get(name) ?? 0) >= NEGOTIATION_MS,
-    );
-    if (due.length === 0 || listSas === undefined) return;
+    if (this.#loaded.size === 0 || listSas === undefined) return;
     const sas = await listSas();
     const hasSas = ({ local, remote }: IkeObject): boolean =>
       sas.has(`${local}>${remote}`) && sas.has(`${remote}>${local}`);
-    for (const object of due.filter((each) => !hasSas(each))) await this.#begin(object);
+    const lost = [...this.#loaded.values()].filter((each) => !hasSas(each));
+    if (lost.length > 0) this.#checkLater(RECHECK_MS);
+    const isDue = ({ name }: IkeObject): boolean =>
+      clock.nowMs() - (this.#begunAtMs.get(name) ?? 0) >= NEGOTIATION_MS;
+    for (const object of lost.filter(isDue)) await this.#begin(object);
   }
 
   /** Does not wait for the negotiation. */

@@ -13,8 +13,9 @@ import {
   encodePolicyDump,
   encodePolicyUpdate,
   encodeSaDump,
-  isOfOneSa,
+  kindOfChange,
   NETLINK_XFRM,
+  XFRMNLGRP_EXPIRE,
   XFRMNLGRP_POLICY,
   XFRMNLGRP_SA,
   type XfrmPolicy,
@@ -30,6 +31,7 @@ export class XfrmPolicies {
   readonly #options: NetlinkClientOptions;
   #client: NetlinkClient | undefined;
   #notifications: NetlinkSocket | undefined;
+  #onSaEnded: () => void = () => undefined;
   #onChange: (() => void) | undefined;
 
   constructor(options: NetlinkClientOptions) {
@@ -38,10 +40,11 @@ export class XfrmPolicies {
 
   /**
    * Calls `onChange` when any policy changed, from the first {@link apply} on: without its policy a
-   * packet leaves in the clear. So when all SAs were removed.
+   * packet leaves in the clear. So when all SAs were removed. Calls `onSaEnded` when one was.
    */
-  subscribe(onChange: () => void): void {
+  subscribe(onChange: () => void, onSaEnded: () => void): void {
     this.#onChange = onChange;
+    this.#onSaEnded = onSaEnded;
   }
 
   /** @throws KernelReadError */
@@ -82,11 +85,13 @@ export class XfrmPolicies {
         protocol: NETLINK_XFRM,
         datagramBytes: DATAGRAM_BYTES,
         receiveBytes: RECEIVE_BYTES,
-        groups: [XFRMNLGRP_SA, XFRMNLGRP_POLICY],
+        groups: [XFRMNLGRP_EXPIRE, XFRMNLGRP_SA, XFRMNLGRP_POLICY],
       },
       {
         onDatagram: (datagram) => {
-          if (!isOfOneSa(datagram)) onChange();
+          const kind = kindOfChange(datagram);
+          if (kind === 'sa-ended') this.#onSaEnded();
+          if (kind === 'other') onChange();
         },
         onError: onChange,
       },

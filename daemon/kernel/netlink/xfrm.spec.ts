@@ -1,6 +1,6 @@
 // SAs as the kernel dumps them; policies are in the compliance suite of the kernel.
 import assert from 'node:assert/strict';
-import { decodeSa, isOfOneSa } from './xfrm.ts';
+import { decodeSa, kindOfChange } from './xfrm.ts';
 
 /** A message of `ip xfrm state add src 10.9.0.1 dst 10.9.0.2 proto esp spi 0x1001 reqid 11 mode tunnel …` (Linux 6.1). */
 function message(change: (bytes: Buffer) => void = () => undefined): Buffer {
@@ -32,13 +32,14 @@ describe('SAs of netlink', () => {
   it('are none of ours when cut off', () => assert.equal(decodeSa(message(), 0, 239), undefined));
 
   it('send notifications one by one, but for the removal of all', () => {
-    for (const [type, isOfOne] of [
-      [0x10, true],
-      [0x11, true],
-      [0x1a, true],
-      [0x1c, false],
-      [0x14, false],
+    for (const [type, kind] of [
+      [0x10, 'sa-made'],
+      [0x1a, 'sa-made'],
+      [0x11, 'sa-ended'],
+      [0x18, 'sa-ended'],
+      [0x1c, 'other'],
+      [0x14, 'other'],
     ] as const)
-      assert.equal(isOfOneSa(message((bytes) => bytes.writeUInt16LE(type, 4))), isOfOne);
+      assert.equal(kindOfChange(message((bytes) => bytes.writeUInt16LE(type, 4))), kind);
   });
 });

@@ -6,7 +6,8 @@ import { AF_INET, NLM_F_DUMP } from './constants.ts';
 import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
 
 export const NETLINK_XFRM = 6;
-/** Multicast groups of changed SAs and policies. */
+/** Multicast groups of SAs whose time ended, of other changes of SAs, and of policies. */
+export const XFRMNLGRP_EXPIRE = 2;
 export const XFRMNLGRP_SA = 3;
 export const XFRMNLGRP_POLICY = 4;
 
@@ -14,6 +15,7 @@ const XFRM_MSG_NEWSA = 0x10;
 const XFRM_MSG_DELSA = 0x11;
 const XFRM_MSG_GETSA = 0x12;
 const XFRM_MSG_UPDSA = 0x1a;
+const XFRM_MSG_EXPIRE = 0x18;
 const XFRM_MSG_DELPOLICY = 0x14;
 const XFRM_MSG_GETPOLICY = 0x15;
 const XFRM_MSG_UPDPOLICY = 0x19;
@@ -159,9 +161,18 @@ export function decodeSa(buffer: Buffer, start: number, end: number): XfrmSa | u
   };
 }
 
-/** Whether a notification is of one SA: charon replaces them all the time. */
-export function isOfOneSa(datagram: Buffer): boolean {
-  return [XFRM_MSG_NEWSA, XFRM_MSG_DELSA, XFRM_MSG_UPDSA].includes(datagram.readUInt16LE(TYPE_AT));
+/** What a notification is of: one SA, which charon replaces all the time, or anything else. */
+export function kindOfChange(datagram: Buffer): 'sa-made' | 'sa-ended' | 'other' {
+  switch (datagram.readUInt16LE(TYPE_AT)) {
+    case XFRM_MSG_NEWSA:
+    case XFRM_MSG_UPDSA:
+      return 'sa-made';
+    case XFRM_MSG_DELSA:
+    case XFRM_MSG_EXPIRE:
+      return 'sa-ended';
+    default:
+      return 'other';
+  }
 }
 
 function writeSelector(
