@@ -81,7 +81,7 @@ export class IkeConnections {
     }
   }
 
-  /** An SA ended: looks for another one once charon has had the time to negotiate. */
+  /** An SA ended: checks that there is another one once charon has had the time to negotiate. */
   onSaEnded(): void {
     this.#checkLater(NEGOTIATION_MS);
   }
