@@ -19,7 +19,7 @@ import {
   toRevision,
 } from '../registry.ts';
 import { EtcdClient, type EtcdCall } from './client.ts';
-import { EtcdKeys, decodeConfig } from './keys.ts';
+import { EtcdKeys, decodeConfig, folderRange } from './keys.ts';
 import { readNearMisses } from './near-misses.ts';
 import { resolveEtcdOptions, type EtcdOptions } from './options.ts';
 import type { KeyValue, RequestOp } from './wire/messages.ts';
@@ -173,8 +173,8 @@ class EtcdConfigStore implements ConfigStore {
   }
 
   /** All keys below a folder, whose name ends with a slash; '0' is the byte after it. */
-  #folder(folder: string): { key: Buffer; range_end: Buffer } {
-    return { key: this.#own(folder), range_end: this.#own(`${folder.slice(0, -1)}0`) };
+  #folder(folder: string): ReturnType<typeof folderRange> {
+    return folderRange(this.#prefix + folder);
   }
 
   #below(folder: Buffer, pair: KeyValue): string {

@@ -5,6 +5,7 @@ import { RegistryError } from '../registry.ts';
 import type { MetaListener } from '../registry.ts';
 import type { EtcdCall, EtcdClient } from './client.ts';
 import { watchCancelled } from './errors.ts';
+import { folderRange } from './keys.ts';
 import type { EtcdRpc } from './rpc.ts';
 import type { WatchResponse } from './wire/messages.ts';
 
@@ -31,7 +32,8 @@ async function follow(
   const { settings } = client;
   const stream = rpc.watch();
   const endpoint = rpc.channel.endpoint.url;
-  const start = Buffer.byteLength(path);
+  const range = folderRange(path);
+  const start = range.key.length;
   const receive = (response: WatchResponse): void => {
     rpc.channel.touch();
     if (response.canceled) {
@@ -59,10 +61,7 @@ async function follow(
       // The listener stays for the error that cancelling makes.
       stream.on('error', reject);
       stream.on('end', () => reject(ended(endpoint, 'the server ended the stream')));
-      // '0' is the byte after a slash.
-      const range_end = Buffer.from(`${path.slice(0, -1)}0`);
-      const from = { start_revision: FROM_NOW, progress_notify: false };
-      stream.write({ create_request: { key: Buffer.from(path), range_end, ...from } });
+      stream.write({ create_request: { ...range, start_revision: FROM_NOW, progress_notify: false } });
     });
   } finally {
     stopListening?.();

@@ -17,9 +17,9 @@ export class EtcdKeys {
   constructor({ configKey, subnetsPrefix }: Pick<EtcdSettings, 'configKey' | 'subnetsPrefix'>) {
     this.configKey = Buffer.from(configKey);
     this.subnetsPrefix = subnetsPrefix;
-    this.subnetsStart = Buffer.from(subnetsPrefix);
-    // '0' is the byte after '/'.
-    this.subnetsEnd = Buffer.from(`${subnetsPrefix.slice(0, -1)}0`);
+    const { key, range_end } = folderRange(subnetsPrefix);
+    this.subnetsStart = key;
+    this.subnetsEnd = range_end;
     this.scope = `${configKey} and ${subnetsPrefix}`;
   }
 
@@ -47,6 +47,12 @@ export class EtcdKeys {
       ? { type: 'put', entry: this.decodeEntry(pair) }
       : { type: 'delete', key: this.decode(pair.key) };
   }
+}
+
+/** All keys below a path that ends with a slash. */
+export function folderRange(path: string): { readonly key: Buffer; readonly range_end: Buffer } {
+  // '0' is the byte after '/'.
+  return { key: Buffer.from(path), range_end: Buffer.from(`${path.slice(0, -1)}0`) };
 }
 
 export function decodeConfig({ value, mod_revision }: KeyValue): ConfigEntry {

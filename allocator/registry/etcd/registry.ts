@@ -20,7 +20,7 @@ import { EtcdClient } from './client.ts';
 import type { EtcdCall } from './client.ts';
 import { followFolder } from './follow.ts';
 import { keepAliveOnce } from './keep-alive.ts';
-import { EtcdKeys, decodeConfig } from './keys.ts';
+import { EtcdKeys, decodeConfig, folderRange } from './keys.ts';
 import { readNearMisses } from './near-misses.ts';
 import { resolveEtcdOptions } from './options.ts';
 import type { EtcdOptions, EtcdSettings } from './options.ts';
@@ -164,10 +164,9 @@ class EtcdRegistry implements Registry {
   async listMeta(folder: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const path = this.#weftPath(folder);
     const call = { name: 'listMeta', scope: path, isRepeatable: true };
-    // '0' is the byte after a slash.
-    const range = { key: Buffer.from(path), range_end: Buffer.from(`${path.slice(0, -1)}0`) };
+    const range = folderRange(path);
     const { kvs } = await this.#client.unary(call, signal, (rpc) => rpc.range(range));
-    const start = Buffer.byteLength(path);
+    const start = range.key.length;
     return new Map(kvs.map(({ key, value }) => [key.toString('utf8', start), value.toString()]));
   }
 

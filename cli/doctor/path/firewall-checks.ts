@@ -120,12 +120,13 @@ export async function findPortDrops(facts: Facts): Promise<readonly Found[]> {
   const all = new Set(journeys.map(({ end }) => end.key));
   const isOfFew = peers.size > 0 && peers.size < all.size;
   const few = isOfFew ? `, to or from ${[...peers].slice(0, 3).join(', ')}` : '';
-  const found = finding(inTunnel, `${titleOf(inTunnel.map(({ traffic }) => traffic))}${few}`);
+  const names = inTunnel.flatMap(({ traffic }) => (traffic.layer === 'tunnel' ? nameOf(traffic.tunnel) : []));
+  const found = finding(inTunnel, `${titleOf(names)}${few}`);
   return found.length > 0 || hasNft ? found : byText(facts, journeys);
 }
 
-function titleOf(traffic: readonly Traffic[]): string {
-  const names = traffic.flatMap((each) => (each.layer === 'tunnel' ? nameOf(each.tunnel) : []));
+/** @param names - of what carries the overlay's packets */
+function titleOf(names: Iterable<string>): string {
   return `A firewall of this host drops ${[...new Set(names)].join(' and ')}, which the overlay network needs`;
 }
 
@@ -147,7 +148,7 @@ async function byText(facts: Facts, journeys: readonly PeerJourney[]): Promise<r
   return [
     {
       severity: 'error',
-      title: `A firewall of this host drops ${[...drops.keys()].join(' and ')}, which the overlay network needs`,
+      title: titleOf(drops.keys()),
       evidence: truncate([...new Set([...drops.values()].flat())]),
       impact: 'No packet of containers arrives from other hosts',
       fix: 'remove that rule: nft -a list ruleset has its handle',
