@@ -6,6 +6,7 @@ import type { PeerV1, StatusV1 } from '../../api/index.ts';
 import { probeChecksums, type ProbeResult } from '../../daemon/probe/checksum-probe.ts';
 import { loadNative } from '../../native/index.ts';
 import type { Facts } from './facts.ts';
+import { probeRouter } from './router-probe.ts';
 
 /** Results of the probes of one peer. */
 export interface PeerProbe {
@@ -64,7 +65,7 @@ async function probeRoute(facts: Facts, target: ProbeTarget): Promise<PeerProbe>
   const overlay = addToAddress(target.overlay, 1n);
   const [below, routed] = await Promise.all([
     facts.prober.probe(target.underlay, ECHO),
-    facts.nearProber.probe(overlay, ECHO),
+    probeRouter(facts.nearProber, overlay),
   ]);
   const isRouterError = routed.errors.some(({ error }) => 'by' in error && error.by === target.underlay);
   return {

@@ -4,6 +4,7 @@ import { addToAddress, addressOf } from '../../../lib/address.ts';
 import { truncate, type Check } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import { probePeers } from '../peer-probes.ts';
+import { probeRouter } from '../router-probe.ts';
 import { readOwnPaths } from './own-path.ts';
 import { readPeerHalf } from './peer-half.ts';
 import { readPeerEnds, type PeerEnd } from './peer-ends.ts';
@@ -35,7 +36,7 @@ async function probeHalf(facts: Facts, end: PeerEnd): Promise<PeerHalf> {
   const bridge = addToAddress(addressOf(end.subnet), 1n);
   const [gateway, near] = await Promise.all([
     facts.prober.probe(bridge, ECHO),
-    facts.nearProber.probe(end.address, ECHO),
+    probeRouter(facts.nearProber, end.address),
   ]);
   return {
     end,
