@@ -27,6 +27,10 @@ export class DepartedPeers {
     return [];
   }
 
+  has(key: string): boolean {
+    return this.#dueMs.has(key);
+  }
+
   add(key: string): void {
     if (!this.#dueMs.has(key)) this.#dueMs.set(key, this.#clock.nowMs() + REMOVAL_GRACE_MS);
   }

@@ -71,6 +71,20 @@ export class Reconciler {
     this.#onDesired(HOST, change);
   }
 
+  /**
+   * Host and peers are being set as a whole, in several turns: until {@link release} nothing of it goes to the kernel. Part of it
+   * could take away what the rest needs, such as a device under the entries of peers that are still to be set.
+   */
+  hold(): void {
+    this.#pass.hold();
+  }
+
+  release(): void {
+    if (!this.#pass.isHeld) return;
+    this.#pass.release();
+    this.#loop.wake();
+  }
+
   /** Sets the objects that lead to one peer, or why there are none. */
   setPeer(key: string, state: PeerState): void {
     const { desired, gate, status } = this.#parts;
@@ -155,7 +169,7 @@ export class Reconciler {
    */
   get isSettled(): boolean {
     const { cache, gate, queue } = this.#parts;
-    if (this.#phase !== 'started' || this.#isPassing) return false;
+    if (this.#phase !== 'started' || this.#isPassing || this.#pass.isHeld) return false;
     return cache.state !== undefined && queue.isEmpty && !gate.hasContestedWaits;
   }
 
@@ -201,6 +215,7 @@ export class Reconciler {
     this.#isPassing = true;
     if (await this.#pass.step()) return true;
     this.#isPassing = false;
+    if (this.#pass.isHeld) return false;
     this.#pass.endRun();
     this.#parts.status.emitSummary(this.summary());
     if (this.isSettled) this.#options.onSettled?.();
