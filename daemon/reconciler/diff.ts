@@ -74,23 +74,31 @@ export async function diffInSlices(
 /** Plans links, and prepares the rest. */
 function begin(desired: Objects, actual: Objects, options: DiffOptions) {
   const plan = new Plan();
-  const keys = new Set(options.keys ?? [...desired.keys(), ...actual.keys()]);
-  const renames = findRenames(keys, desired, actual, options);
+  const given = options.keys && new Set(options.keys);
+  const links = linkKeys(given ?? allKeys(desired, actual));
+  const renames = findRenames(links, desired, actual, options);
   const removedDevices = new Set<string>(renames.values());
   for (const [key, from] of renames) planRename(plan, { key, from, desired, actual, removedDevices });
   const left = withoutLinks(actual, renames);
-  for (const key of keys)
-    if (isLinkKey(key) && !renames.has(key))
-      planLink(plan, { key, desired, actual: left, options, removedDevices });
-  if (removedDevices.size > 0)
-    for (const [key, object] of desired) if (removedDevices.has(deviceOf(object) ?? '')) keys.add(key);
+  for (const key of links)
+    if (!renames.has(key)) planLink(plan, { key, desired, actual: left, options, removedDevices });
+  if (given !== undefined && removedDevices.size > 0)
+    for (const [key, object] of desired) if (removedDevices.has(deviceOf(object) ?? '')) given.add(key);
   const planKey = (key: ObjectKey): void =>
     planObject(plan, { key, desired, actual, options, removedDevices });
-  return { keys, plan, planKey };
+  return { keys: given ?? allKeys(desired, actual), plan, planKey };
 }
 
-function isLinkKey(key: ObjectKey): boolean {
-  return key.startsWith('link ');
+/** Keys of both sides, each once, without a set of tens of thousands. */
+function* allKeys(desired: Objects, actual: Objects): Iterable<ObjectKey> {
+  yield* desired.keys();
+  for (const key of actual.keys()) if (!desired.has(key)) yield key;
+}
+
+function linkKeys(keys: Iterable<ObjectKey>): ReadonlySet<ObjectKey> {
+  const links = new Set<ObjectKey>();
+  for (const key of keys) if (key.startsWith('link ')) links.add(key);
+  return links;
 }
 
 /** Whether `actual`, read or acknowledged, is as desired. */

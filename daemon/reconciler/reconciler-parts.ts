@@ -64,7 +64,7 @@ export interface ReconcilerParts {
 
 const RESYNC_INTERVAL_MS = 60_000;
 /** The kernel does most of the work of a step. */
-export const SLICE_SIZES: SliceSizes = { objects: 1500, steps: 300, owners: 500 };
+export const SLICE_SIZES: SliceSizes = { objects: 1500, steps: 300, owners: 400 };
 
 export function createParts(options: ReconcilerOptions): ReconcilerParts {
   const { kernel, clock, onChange, onEvent } = options;
