@@ -369,6 +369,15 @@ describe('reconciler cost', () => {
     assert.equal(host.reconciler.summary().inSync, 1999);
   });
 
+  it('keeps one object of each entry that a full read finds as desired', async () => {
+    const host = await new TestHost().start(PEERS);
+    host.reconciler.resync();
+    await host.clock.settle();
+    const key = 'route 10.5.2.0/24';
+    const known = host.reconciler.known?.objects.get(key);
+    assert.ok(known !== undefined && known === host.reconciler.desired.get(key));
+  });
+
   it('reads nothing for notifications of foreign interfaces', async () => {
     const host = await new TestHost().start(PEERS);
     host.kernel.forgetCalls();
