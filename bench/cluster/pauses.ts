@@ -32,6 +32,8 @@ type Phase = (typeof PHASES)[number];
 interface Sample {
   readonly worstMs: Readonly<Record<Phase, readonly number[]>>;
   readonly leaveMs: readonly number[];
+  /** Of one that leaves while kernel and registry are read in full. */
+  readonly leaveReadingMs: number;
 }
 
 export async function benchPauses(args: readonly string[], rounds = 1): Promise<BenchResult> {
@@ -72,6 +74,11 @@ function metricsOf(count: number, samples: readonly Sample[]): Metric[] {
       unit: 'ms',
       runs: samples.map(({ leaveMs }) => Math.max(...leaveMs)),
       atMost: LEAVE_LIMIT_MS,
+    },
+    {
+      name: `${peers}: one leaves during a full reading`,
+      unit: 'ms',
+      runs: samples.map(({ leaveReadingMs }) => leaveReadingMs),
     },
   ];
 }
@@ -131,7 +138,7 @@ class Phases {
       );
       leaves.push(await this.#worst());
     }
-    const reading = await this.#reading();
+    const [reading, leaveReadingMs] = await this.#reading(monitor);
     const resync = await this.#resync(monitor);
     monitor.end();
     const worstMs = {
@@ -141,13 +148,18 @@ class Phases {
       'full reading': [reading],
       'resync after compaction': [resync],
     };
-    return { worstMs, leaveMs };
+    return { worstMs, leaveMs, leaveReadingMs };
   }
 
-  async #reading(): Promise<number> {
+  async #reading(monitor: RouteMonitor): Promise<readonly [number, number]> {
+    const index = this.#count + REPEATS;
+    const { subnet } = fakePeer(index);
+    await monitor.timeOf(this.#writer, { put: index }, `${subnet}/24`);
+    await this.#worst();
     await this.#signal('HUP');
+    const leaveMs = await monitor.timeOf(this.#writer, { delete: index }, `Deleted ${subnet}/24`);
     await sleep(READING_MS);
-    return this.#worst();
+    return [await this.#worst(), leaveMs];
   }
 
   /** The host is cut off while all leases are written, one more joins and etcd forgets its history. */
@@ -157,7 +169,7 @@ class Phases {
     await this.#compact();
     await this.#lab.stopEtcd('TERM');
     await this.#lab.startEtcd();
-    const index = this.#count + REPEATS;
+    const index = this.#count + REPEATS + 1;
     await this.#signal('CONT');
     // The time while it was stopped is no pause of its own.
     await sleep(50);

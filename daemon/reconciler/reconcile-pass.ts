@@ -19,6 +19,7 @@ import { findDrift, isAsDesired } from './drift-detector.ts';
 import { firstBatch, obsoleteLeads, obsoleteRules, plan, planInSlices } from './planner.ts';
 import type { PlanOptions } from './planner.ts';
 import { PlannedSteps } from './queue/planned-steps.ts';
+import { UrgentKeys } from './queue/urgent-keys.ts';
 import { readRequestOf, wantedSettings } from './cache/read-request.ts';
 import type { ReconcilerParts } from './reconciler-parts.ts';
 import type { StepOutcome } from './step-outcome.ts';
@@ -29,6 +30,7 @@ export class ReconcilePass {
   readonly #parts: ReconcilerParts;
   /** Steps that are left of the last comparison of many keys. */
   #planned: PlannedSteps | undefined;
+  readonly #urgent = new UrgentKeys();
   #hold: { readonly released: Promise<void>; readonly release: () => void } | undefined;
   /** Start of the current run, that is since the queue was last empty. */
   #startedMs: number | undefined;
@@ -52,6 +54,11 @@ export class ReconcilePass {
     if (work.kind !== 'sysctls') this.#startedMs ??= clock.nowMs();
     await this.#do(work);
     return true;
+  }
+
+  /** The objects of a peer that left: removed while a full read or a long comparison goes on, not after it. */
+  hurry(keys: Iterable<ObjectKey>): void {
+    this.#urgent.add(keys);
   }
 
   /** States that are left to compute have a turn of their own. */
@@ -147,6 +154,7 @@ export class ReconcilePass {
   }
 
   async #syncKeys(keys: readonly ObjectKey[]): Promise<void> {
+    this.#urgent.clear();
     this.#markStale(keys);
     const view = this.#view();
     if (!isKnown(view)) return;
@@ -155,7 +163,23 @@ export class ReconcilePass {
       return this.#apply(view, firstBatch(plan(view, { ...this.#planOptions, keys })));
     const all = [...keys, ...(this.#planned?.keys ?? [])];
     this.#planned = undefined;
-    await this.#begin(view, await planInSlices(view, { ...this.#planOptions, keys: all }));
+    const planning = planInSlices(view, { ...this.#planOptions, keys: all });
+    await this.#begin(view, await this.#serving(planning));
+  }
+
+  #serving<Result>(work: Promise<Result>): Promise<Result> {
+    return this.#urgent.during(work, (keys) => this.#removeNow(keys));
+  }
+
+  /** The keys stay dirty, so that planned steps of theirs are dropped, and they are compared again. */
+  async #removeNow(keys: readonly ObjectKey[]): Promise<void> {
+    const view = this.#view();
+    if (!isKnown(view) || this.#hold !== undefined || keys.length > this.#parts.slices.steps) return;
+    const steps = plan(view, { ...this.#planOptions, keys });
+    await this.#apply(
+      view,
+      steps.filter(({ action, object }) => action === 'remove' && object.kind !== 'link'),
+    );
   }
 
   /** Takes the steps of a comparison of many keys. Links go first, and a full read follows them. */
@@ -195,16 +219,17 @@ export class ReconcilePass {
     // At once: notifications that arrive from now on change what was read.
     cache.replace(state);
     await this.#hold?.released;
-    await findDrift(before, state, slices.objects, (key) => {
+    const drift = findDrift(before, state, slices.objects, (key) => {
       if (!queue.isDirty(key)) this.#onDrift(key);
     });
+    await this.#serving(drift);
     // All keys are compared from now on, those that are dirty among them.
     queue.onRead(clock.nowMs());
     gate.prune(state.objects, desired.objects, clock.nowMs());
     status.markAllStale();
     const view: KnownView = { ...this.#view(), cached: state };
     status.checkRepairs(view);
-    const steps = await planInSlices(view, this.#planOptions);
+    const steps = await this.#serving(planInSlices(view, this.#planOptions));
     status.onPlanned(steps, desired);
     if (reason === 'timer') queue.onPeriodicResync(steps.length > 0);
     // What an earlier ownership covered is empty once a read of it needs no steps.
@@ -222,7 +247,7 @@ export class ReconcilePass {
       isReadOnly: (setting) => executor.isReadOnly(setting),
     });
     try {
-      const state = await cache.read(request);
+      const state = await this.#serving(cache.read(request));
       status.onRead();
       return state;
     } catch (error) {

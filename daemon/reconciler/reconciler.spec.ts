@@ -369,6 +369,55 @@ describe('reconciler cost', () => {
     assert.equal(host.reconciler.summary().inSync, 1999);
   });
 
+  it('removes a peer that leaves while everything is read, and believes no older read', async () => {
+    const host = await new TestHost().start(PEERS);
+    const readState = host.kernel.readState.bind(host.kernel);
+    let end = (): void => undefined;
+    host.kernel.readState = async (ownership) => {
+      const state = await readState(ownership);
+      await new Promise<void>((resolve) => (end = resolve));
+      return state;
+    };
+    host.reconciler.resync();
+    await host.clock.settle();
+    host.kernel.forgetCalls();
+    const [first, second] = PEERS;
+    host.reconciler.removePeer(first!.key);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([second!]));
+    assert.equal(host.kernel.steps.length, 3);
+    end();
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([second!]));
+    assert.equal(host.kernel.steps.length, 3);
+    assert.ok(host.reconciler.isSettled);
+    assert.ok(!host.eventKinds().includes('orphans-removed'));
+    assert.ok(!host.reconciler.known?.objects.has('route 10.5.2.0/24'));
+  });
+
+  it('leaves the entries of a peer that is back while everything is read', async () => {
+    const host = await new TestHost().start(PEERS);
+    const readState = host.kernel.readState.bind(host.kernel);
+    let end = (): void => undefined;
+    host.kernel.readState = async (ownership) => {
+      const state = await readState(ownership);
+      await new Promise<void>((resolve) => (end = resolve));
+      return state;
+    };
+    host.reconciler.resync();
+    await host.clock.settle();
+    host.reconciler.removePeer(PEERS[0]!.key);
+    await host.clock.settle();
+    host.setPeer(PEERS[0]!);
+    host.reconciler.removePeer(PEERS[1]!.key);
+    host.setPeer(PEERS[1]!);
+    await host.clock.settle();
+    end();
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected(PEERS));
+    assert.equal(host.reconciler.summary().inSync, 2);
+  });
+
   it('keeps one object of each entry that a full read finds as desired', async () => {
     const host = await new TestHost().start(PEERS);
     host.reconciler.resync();

@@ -99,7 +99,9 @@ export class Reconciler {
     const { desired, gate, status } = this.#parts;
     status.removePeer(key);
     gate.forgetFailure(key);
-    this.#onDesired(key, desired.set(key, []));
+    const change = desired.set(key, []);
+    this.#pass.hurry(change.keys);
+    this.#onDesired(key, change);
   }
 
   /** Declares that every peer has been set once; from now on unwanted objects are removed. */
