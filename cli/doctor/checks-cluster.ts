@@ -2,6 +2,7 @@
 import { isInside, overlaps, type Cidr } from '../../lib/address.ts';
 import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
+import { parseVxlanData } from '../../backends/vxlan-backend-data.ts';
 import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
 import { truncate, type Check } from './check.ts';
 import { links } from './checks-host.ts';
@@ -107,6 +108,32 @@ const duplicatePublicIp: Check = {
         impact:
           'Two hosts with one identity take the lease from each other; a stale key sends packets to the wrong host',
         fix: 'give each host its own --public-ip, or weft leases release SUBNET for the stale key',
+      },
+    ];
+  },
+};
+
+const duplicateMac: Check = {
+  id: 'vtep-mac-twice',
+  about: 'with vxlan: whether two hosts publish one MAC address of their overlay devices',
+  run: async (facts) => {
+    const byMac = new Map<string, string[]>();
+    for (const { key, attributes } of await facts.leases)
+      for (const data of [attributes.backendData, attributes.backendV6Data]) {
+        const parsed = attributes.backendType === 'vxlan' ? parseVxlanData(data) : undefined;
+        if (parsed?.ok !== true) continue;
+        const keys = byMac.get(parsed.data.mac) ?? [];
+        byMac.set(parsed.data.mac, keys.includes(key) ? keys : [...keys, key]);
+      }
+    const twice = [...byMac].filter(([, keys]) => keys.length > 1);
+    if (twice.length === 0) return [];
+    return [
+      {
+        severity: 'error',
+        title: 'Several hosts publish one MAC address of their overlay devices',
+        evidence: truncate(twice.map(([mac, keys]) => `${mac} is in ${keys.join(' and ')}`)),
+        impact: 'Packets to these hosts go to one of them alone: the kernel finds a host by that address',
+        fix: 'on one of them: ip link delete flannel.1, which the daemon makes again with its own address; or weft leases release SUBNET for a stale key',
       },
     ];
   },
@@ -219,6 +246,7 @@ export const CLUSTER_CHECKS: readonly Check[] = [
   configRejected,
   badKeys,
   duplicatePublicIp,
+  duplicateMac,
   contestedPublicIp,
   subnetOverlap,
   networkOverlap,
