@@ -7,6 +7,7 @@ import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
 import { truncate, type Check } from './check.ts';
 import { links } from './checks-host.ts';
 import { isBridge } from './path/bridges.ts';
+import { readPeerEnds } from './path/peer-ends.ts';
 import type { Facts } from './facts.ts';
 
 const configMissing: Check = {
@@ -187,7 +188,12 @@ const networkOverlap: Check = {
   id: 'network-overlap',
   about: 'whether the cluster network overlaps other networks of this host',
   run: async (facts) => {
-    const [status, rows, devices] = await Promise.all([facts.status, readRoutes(facts), links(facts)]);
+    const [status, rows, devices, ends] = await Promise.all([
+      facts.status,
+      readRoutes(facts),
+      links(facts),
+      readPeerEnds(facts),
+    ]);
     // A bridge with such an address is a finding of its own, bridge-subnet.
     const bridges = (devices ?? []).filter(isBridge).map(({ ifname }) => ifname);
     const own = new Set([...(status?.network?.devices ?? []), 'lo', ...bridges]);
@@ -196,12 +202,16 @@ const networkOverlap: Check = {
     const leased = new Set(
       (await facts.leases).flatMap((one) => [one.subnets.ipv4, one.subnets.ipv6]).map(String),
     );
+    // A route for a part of a peer's subnet is a finding of its own, route-diverted.
+    const isDiverting = ({ dst }: RouteRow): boolean =>
+      ends.some(({ subnet }) => isInside(dst as Cidr, subnet));
     const isOurs = ({ dst, dev, protocol, type }: RouteRow): boolean =>
       own.has(dev ?? '') || type === 'blackhole' || String(protocol) === OWN_PROTOCOL || leased.has(dst);
     const other = rows.filter(
       (row) =>
         row.dst.includes('/') &&
         !isOurs(row) &&
+        !isDiverting(row) &&
         networks.some((network) => overlaps(network as Cidr, row.dst as Cidr)) &&
         !subnets.some((subnet) => isInside(row.dst as Cidr, subnet as Cidr)),
     );
