@@ -1,5 +1,5 @@
 // What weft left of itself for Kubernetes: conflists and plugins of container runtimes on this host,
-// and the annotations of its Node. Finds them only.
+// compiled code, and the annotations of its Node. Finds them only.
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -21,6 +21,8 @@ export interface ClusterPlaces {
   readonly confDir: string | undefined;
   /** Folder of plugins; unset leaves them. */
   readonly binDir: string | undefined;
+  /** Folder of compiled code; unset leaves it. */
+  readonly cacheDir: string | undefined;
   /** Name of the Node; unset leaves it. */
   readonly nodeName: string | undefined;
   readonly apiUrl: string;
@@ -30,11 +32,12 @@ export interface ClusterPlaces {
 
 /** @throws RegistryError if the API server does not answer, UsageError for a wrong prefix. */
 export async function findClusterArtifacts(places: ClusterPlaces): Promise<readonly Artifact[]> {
-  const { binDir, confDir, nodeName } = places;
+  const { binDir, cacheDir, confDir, nodeName } = places;
   return [
     // First, so that no runtime calls plugins that are gone.
     ...(confDir === undefined ? [] : await findConflists(confDir)),
     ...(binDir === undefined ? [] : pluginFilesIn(binDir).map((path) => fileArtifact(path))),
+    ...(cacheDir === undefined ? [] : await findCompiledCode(cacheDir)),
     ...(nodeName === undefined ? [] : await findNode(nodeName, places)),
   ];
 }
@@ -47,6 +50,14 @@ async function findConflists(confDir: string): Promise<readonly Artifact[]> {
     if (/"type"\s*:\s*"weft-cni"/.test(text)) found.push(fileArtifact(path));
   }
   return found;
+}
+
+/** By the names that cli/daemon-start.ts and the bundle give it: the folder may be of others as well. */
+async function findCompiledCode(cacheDir: string): Promise<readonly Artifact[]> {
+  const names = await readdir(cacheDir).catch(() => []);
+  return names
+    .filter((name) => /^weft(-packages)?\.cjs(\.\d+)?$/.test(name))
+    .map((name) => fileArtifact(join(cacheDir, name)));
 }
 
 function fileArtifact(path: string): Artifact {

@@ -72,6 +72,7 @@ With --kube-node it removes what this host published in Kubernetes, too; deploy/
     const others = await findClusterArtifacts({
       confDir: values['cni-conf-dir'],
       binDir: values['cni-bin-dir'],
+      cacheDir: process.env['CACHE_DIRECTORY'],
       nodeName: values['kube-node'],
       apiUrl: values['kube-api-url'],
       kubeconfigFile: values['kubeconfig-file'],

@@ -22,6 +22,14 @@ describe('weft.yaml on a fresh cluster', function inOrder() {
     }
   });
 
+  it('keeps compiled code on each node for the next start', async () => {
+    for (const node of NODES) {
+      const isKept = async (): Promise<boolean> =>
+        (await suite().cluster.onNode(node, ['test', '-s', '/var/cache/weft/weft.cjs'])).code === 0;
+      await waitFor(`${node} to keep compiled code`, isKept);
+    }
+  });
+
   it('connects pods of both nodes', async () => {
     await Promise.all(NODES.map((node) => suite().startPod(node)));
     await suite().assertConnected();

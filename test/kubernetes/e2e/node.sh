@@ -2,8 +2,8 @@
 # Files of one node of a cluster, private to a mount namespace, and its containerd in that namespace.
 # Usage, in the network namespace of the node: node.sh FOLDER CGROUPS CONTAINERD-CONFIG
 # FOLDER is below /run; CGROUPS is where /sys/fs/cgroup of the machine is to be seen. The machine
-# keeps its files: what the node changes in /etc and /opt goes into FOLDER, and /var/lib, /var/log
-# and /run are empty.
+# keeps its files: what the node changes in /etc and /opt goes into FOLDER, and /var/lib, /var/log,
+# /var/cache and /run are empty.
 set -eu
 folder=$1 cgroups=$2 config=$3
 mount --make-rprivate /
@@ -14,6 +14,7 @@ done
 # Filesystems of their own: kubelet finds the one of /var/lib by its device.
 mount -t tmpfs tmpfs /var/lib
 mount -t tmpfs tmpfs /var/log
+mount -t tmpfs tmpfs /var/cache
 # kubelet wants these values and sets them for the whole machine unless it reads them.
 printf '1\n' >"$folder/1"
 printf '10\n' >"$folder/10"

@@ -110,7 +110,7 @@ export class WeftDaemonSet {
       ip -4 route show | grep -E '^10\\.244\\.' | grep -v 'dev cni0'
       nft list tables | grep -iE 'weft|flannel'
       iptables-save 2>/dev/null | grep -iE 'weft|flannel'
-      find /run/flannel /run/weft /etc/cni /opt/cni ! -type d
+      find /run/flannel /run/weft /var/cache/weft /etc/cni /opt/cni ! -type d
       true`;
     return (await this.#cluster.checkOnNode(node, ['sh', '-c', script])).trim();
   }
