@@ -43,6 +43,20 @@ describe('backend ipsec', () => {
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), []);
   });
 
+  it('is healthy to weft doctor, but for a kernel without ESP', async () => {
+    const only = kernelHas('esp') ? [] : ['ipsec-tunnel'];
+    const isSo = async (): Promise<boolean> => {
+      const { findings } = await runDoctor(lab(), 'h1', [], await besideCharon(lab(), 'h1'));
+      assert.deepEqual(
+        findings.map(({ check }) => check),
+        only,
+        JSON.stringify(findings),
+      );
+      return true;
+    };
+    await waitFor('tunnels', () => isSo().catch(() => false), REPAIR_MS, 500).catch(isSo);
+  });
+
   const flushPolicies = async (): Promise<void> => {
     await lab().check('h1', ['ip', 'xfrm', 'policy', 'flush']);
     await waitFor('policies', async () => (await policies('h1')).length === 3, NOTICED_MS);
