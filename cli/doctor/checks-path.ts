@@ -4,7 +4,9 @@ import type { StatusV1 } from '../../api/index.ts';
 import { ProbeError } from '../../daemon/probe/prober.ts';
 import { truncate, type Check, type Found } from './check.ts';
 import { findChecksumFault } from './checksum-finding.ts';
+import type { Suspect } from './containers/suspects.ts';
 import { readKnownCauses, type KnownCauses } from './path/known-causes.ts';
+import { shellWord } from './shell-word.ts';
 import { isBlocked, isRouted, probePeers, name, type PeerProbe } from './peer-probes.ts';
 
 function pathCheck(
@@ -103,14 +105,20 @@ const tunnelBlocked = pathCheck(
         ...suspects.map(({ evidence }) => `may drop them: ${evidence}`),
       ],
       impact: 'Containers of these hosts and of this one do not reach each other',
-      fix: hasPortRule
-        ? '# the command of port-dropped'
-        : suspects.length > 0
-          ? `${suspects.map(({ fix }) => fix).join('; ')}  # unless another program needs it; then weft doctor on that host`
-          : `weft doctor  # on that host; then ${allowText(status)}: firewalls and security groups between them; tcpdump -ni ${status.interface?.name ?? 'any'} ${status.network?.backend === 'ipip' ? 'ip proto 4' : 'udp'}`,
+      fix: hasPortRule ? '# the command of port-dropped' : blockedFix(status, suspects),
     };
   },
 );
+
+/** A suspect may be innocent: the firewalls between the hosts stay part of the advice. */
+function blockedFix(status: StatusV1, suspects: readonly Suspect[]): string {
+  const dev = status.interface?.name ?? 'any';
+  const packets = status.network?.backend === 'ipip' ? 'ip proto 4' : 'udp';
+  const between = `on that host; then ${allowText(status)}: firewalls and security groups between them; tcpdump -ni ${shellWord(dev)} ${packets}`;
+  return suspects.length === 0
+    ? `weft doctor  # ${between}`
+    : `${suspects.map(({ fix }) => fix).join('; ')}  # unless another program needs it; else weft doctor ${between}`;
+}
 
 /** What firewalls must let pass, by backend. */
 const NEEDS: Readonly<Record<string, string>> = {

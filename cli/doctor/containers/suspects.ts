@@ -2,6 +2,7 @@
 // tc(8), settings of ARP, rules inside a container. Named as evidence once packets are lost.
 import { links } from '../checks-host.ts';
 import type { Facts } from '../facts.ts';
+import { parseRows } from '../parse-rows.ts';
 import { inNamespace } from '../path/containers.ts';
 
 export interface Suspect {
@@ -66,12 +67,17 @@ interface FilterRow {
   readonly options?: { readonly bpf_name?: string; readonly bytecode?: string } | null;
 }
 
+/** Whether the filter is weft's own, of the BPF fast path below Linux 6.6 (native/bpf/filter.c). */
+function isOwn({ kind, options }: FilterRow): boolean {
+  return kind === 'bpf' && options?.bpf_name === 'weft';
+}
+
 async function findFilters(facts: Facts, name: string): Promise<readonly Suspect[]> {
   const found = await Promise.all(
     ['ingress', 'egress'].map(async (hook) => {
       const text = await facts.program('tc', '-j', 'filter', 'show', 'dev', name, hook);
       const all = parseRows(text) as readonly FilterRow[];
-      const rows = all.filter(({ options }) => options !== undefined);
+      const rows = all.filter((row) => row.options !== undefined && !isOwn(row));
       return rows.map(({ kind = '', pref = 0, options }): Suspect => ({
         evidence:
           `tc filter show dev ${name} ${hook}: pref ${pref} ${kind} ${options?.bpf_name ?? ''}`.trim(),
@@ -85,7 +91,10 @@ async function findFilters(facts: Facts, name: string): Promise<readonly Suspect
 interface DisciplineRow {
   readonly kind: string;
   readonly dev: string;
+  readonly handle?: string;
   readonly root?: true;
+  /** Class of another discipline; unset for that of the device. */
+  readonly parent?: string;
   readonly options?: {
     readonly 'loss-random'?: { readonly loss?: number };
     readonly rate?: number | { readonly rate?: number };
@@ -100,15 +109,18 @@ async function findDisciplines(facts: Facts, devices: readonly string[]): Promis
   const rows = parseRows(text) as readonly DisciplineRow[];
   return rows
     .filter(({ kind, dev }) => LOSSY.has(kind) && devices.includes(dev))
-    .map(({ kind, dev, options }) => {
+    .map((row) => {
+      const { kind, dev, options } = row;
       const loss = options?.['loss-random']?.loss;
       return {
         evidence: `tc qdisc show dev ${dev}: ${kind}${loss === undefined ? '' : ` loss ${Math.round(loss * 100)}%`}`,
-        fix: `tc qdisc del dev ${dev} root`,
+        fix: `tc qdisc del dev ${dev} ${placeOf(row)}`,
       };
     });
 }
 
-function parseRows(text: string | undefined): unknown {
-  return text === undefined || text.trim() === '' ? [] : JSON.parse(text);
+/** Without the one that shares the device among classes, which `root` would delete as well. */
+function placeOf({ root, parent, handle }: DisciplineRow): string {
+  if (root !== undefined || parent === undefined) return 'root';
+  return `parent ${parent}${handle === undefined ? '' : ` handle ${handle}`}`;
 }
