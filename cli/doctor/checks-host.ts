@@ -7,6 +7,8 @@ import type { Facts } from './facts.ts';
 export interface LinkRow {
   readonly ifindex?: number;
   readonly ifname: string;
+  /** Name of the other end of a veth pair in this namespace, or of the device below. */
+  readonly link?: string;
   /** Index of the other end of a veth pair, in its own namespace. */
   readonly link_index?: number;
   /** The bridge that it is a port of. */

@@ -3,6 +3,7 @@
 import { truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import { links, type LinkRow } from '../checks-host.ts';
+import { parseRows } from '../parse-rows.ts';
 import { lookupPath } from '../path/path-lookup.ts';
 import { inNamespace } from '../path/containers.ts';
 import { isUp } from '../path/bridges.ts';
@@ -104,12 +105,15 @@ const containerVlan = linkCheck(
   'container-vlan',
   'where a bridge filters VLANs: whether it is in the VLAN of its containers',
   'A bridge filters VLANs, and containers are in another one than its own address',
-  async (facts, { outside, bridge }) => {
+  async (facts, { path, outside, bridge }) => {
     if (outside === undefined || (bridge?.linkinfo?.info_data?.vlan_filtering ?? 0) === 0) return undefined;
-    const text = await facts.program('bridge', '-j', 'vlan', 'show');
-    const rows = text === undefined ? [] : (JSON.parse(text) as readonly VlanRow[]);
+    const gateways = path.bridges.filter(({ ifname }) => ifname !== bridge!.ifname);
+    // A bridge without an address of the subnet is no gateway: a device on it may be.
+    if (gateways.length === path.bridges.length) return undefined;
+    const rows = parseRows(await facts.program('bridge', '-j', 'vlan', 'show')) as readonly VlanRow[];
     const [port, own] = [pvidOf(rows, outside.ifname), pvidOf(rows, bridge!.ifname)];
     if (own === undefined || port === own) return undefined;
+    if (port !== undefined && gateways.some((row) => vlanOf(rows, row, bridge!) === port)) return undefined;
     return {
       evidence: `bridge vlan show: ${outside.ifname} has PVID ${port ?? 'none'}, ${bridge!.ifname} has PVID ${own}`,
       fix: [
@@ -123,6 +127,16 @@ const containerVlan = linkCheck(
 function pvidOf(rows: readonly VlanRow[], name: string): number | undefined {
   const vlans = rows.filter(({ ifname }) => ifname === name).flatMap(({ vlans: all = [] }) => all);
   return vlans.find(({ flags = [] }) => flags.includes('PVID'))?.vlan;
+}
+
+/** The VLAN of a device on a bridge: its own, or that of the port at the other end of its pair. */
+function vlanOf(
+  rows: readonly VlanRow[],
+  { link = '', linkinfo }: LinkRow,
+  bridge: LinkRow,
+): number | undefined {
+  if (linkinfo?.info_kind === 'vlan') return link === bridge.ifname ? linkinfo.info_data?.id : undefined;
+  return pvidOf(rows, link);
 }
 
 /** A veth drops what is longer than its other end takes, silently (is_skb_forwardable). */

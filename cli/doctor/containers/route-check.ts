@@ -85,8 +85,11 @@ async function routeOf(facts: Facts, { path, container, end }: Lookup): Promise<
     return localAddresses((await links(facts)) ?? []).has(gateway)
       ? undefined
       : `via ${gateway}, which is no address of this host`;
+  // Either setting suffices (IN_DEV_PROXY_ARP).
   const proxies = await Promise.all(
-    path.bridges.map(({ ifname }) => facts.sysctl(`net/ipv4/conf/${ifname}/proxy_arp`)),
+    ['all', ...path.bridges.map(({ ifname }) => ifname)].map((of) =>
+      facts.sysctl(`net/ipv4/conf/${of}/proxy_arp`),
+    ),
   );
   return path.family === 6 || proxies.includes('1')
     ? undefined
