@@ -64,6 +64,12 @@ interface Host {
   /** By a part of a command line: the JSON that it prints. */
   readonly prints?: Readonly<Record<string, unknown>>;
   readonly probes?: (spec: ProbeSpec) => ProbeOutcome;
+  /** Values of sysctls; unset: those of files. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Peers that answer this host; default one. */
+  readonly peers?: readonly unknown[];
+  /** Rules that are not evaluated. */
+  readonly doubts?: readonly unknown[];
 }
 
 describe('weft doctor on containers', () => {
@@ -78,7 +84,7 @@ describe('weft doctor on containers', () => {
   after(() => rm(root, { recursive: true }));
 
   async function find(id: string, host: Host = {}): Promise<readonly Found[]> {
-    const { links = [BRIDGE, PORT], inside = INSIDE, prints = {}, probes } = host;
+    const { links = [BRIDGE, PORT], inside = INSIDE, prints = {}, probes, settings, doubts } = host;
     const printed = (argv: readonly string[]): string | undefined => {
       const line = argv.join(' ');
       const key = Object.keys(prints).find((part) => line.includes(part));
@@ -105,7 +111,9 @@ describe('weft doctor on containers', () => {
       overlayOk: true,
       largest: 1450,
     };
-    await facts.once('probes', () => Promise.resolve([probed]));
+    await facts.once('probes', () => Promise.resolve(host.peers ?? [probed]));
+    if (doubts !== undefined) await facts.once('firewall walk', () => Promise.resolve({ drops: [], doubts }));
+    if (settings !== undefined) facts.sysctl = (path) => Promise.resolve(settings[path]);
     await facts.once('container path explained', () => Promise.resolve(false));
     if (probes !== undefined)
       facts.probeFrom = (_path, specs) => Promise.resolve(specs.map((spec) => probes(spec)));
@@ -152,6 +160,34 @@ describe('weft doctor on containers', () => {
     assert.deepEqual(await find('container-vlan', { links: [filtering, PORT], prints: rows(1) }), []);
   });
 
+  it('finds no VLAN wrong where a device on the bridge is the gateway', async () => {
+    const filtering = { ...BRIDGE, linkinfo: { info_kind: 'bridge', info_data: { vlan_filtering: 1 } } };
+    const bare = { ...filtering, addr_info: [] };
+    const own = { ...BRIDGE, ifindex: 9, ifname: 'br0.100' };
+    const vlan = { ...own, link: 'br0', linkinfo: { info_kind: 'vlan', info_data: { id: 100 } } };
+    // As CNI's bridge plugin makes it, with "vlan".
+    const pair = { ...own, link: 'veth9', linkinfo: { info_kind: 'veth' } };
+    const pvid = (ifname: string, number: number) => ({
+      ifname,
+      vlans: [{ vlan: number, flags: ['PVID', 'Egress Untagged'] }],
+    });
+    const prints = { 'vlan show': [pvid('br0', 1), pvid('veth0', 100), pvid('veth9', 100)] };
+    for (const bridge of [bare, filtering])
+      for (const gateway of [vlan, pair])
+        assert.deepEqual(await find('container-vlan', { links: [bridge, PORT, gateway], prints }), []);
+    const other = { ...vlan, linkinfo: { info_kind: 'vlan', info_data: { id: 7 } } };
+    assert.equal((await find('container-vlan', { links: [filtering, PORT, other], prints })).length, 1);
+  });
+
+  it('finds no route missing where the bridge, or every device, answers ARP for others', async () => {
+    const prints = { 'route get': [{ dev: 'eth0' }] };
+    for (const device of ['all', 'br0']) {
+      const settings = { [`net/ipv4/conf/${device}/proxy_arp`]: '1' };
+      assert.deepEqual(await find('container-route', { prints, settings }), [], device);
+    }
+    assert.equal((await find('container-route', { prints, settings: {} })).length, 1);
+  });
+
   it('finds a static neighbour of a container with another MAC', async () => {
     const row = (lladdr: string) => ({ 'neigh show dev br0': [{ dst: '10.5.1.2', lladdr }] });
     const [found] = await find('container-neighbour', { prints: row('02:00:00:00:00:77') });
@@ -170,6 +206,35 @@ describe('weft doctor on containers', () => {
       /10\.5\.1\.2: no answer of its gateway 10\.5\.1\.1[^]*XDP program id 7/,
     );
     assert.match(found.fix, /^ip link set dev veth0 xdp off/);
+  });
+
+  it('blames no link for a gateway that has a MAC address and answers no echo', async () => {
+    const silent = { peers: [], probes: () => lost, settings: {} };
+    const neighbour = (state: string) => ({
+      'neigh show to 10.5.1.1': [{ dst: '10.5.1.1', state: [state] }],
+    });
+    assert.deepEqual(await find('container-path', silent), []);
+    assert.deepEqual(await find('container-path', { ...silent, prints: neighbour('REACHABLE') }), []);
+    for (const state of ['FAILED', 'INCOMPLETE']) {
+      const [found] = await find('container-path', { ...silent, prints: neighbour(state) });
+      assert.equal(found?.severity, 'error');
+      assert.match(found.title, /do not reach their gateway$/);
+    }
+  });
+
+  it('blames no gateway for echoes that its kernel ignores', async () => {
+    const settings = { 'net/ipv4/icmp_echo_ignore_all': '1' };
+    const [found] = await find('container-path', { probes: () => lost, settings });
+    assert.match(found?.evidence[0] ?? '', /10\.5\.1\.1 ignores echoes; from /);
+  });
+
+  it('warns where a rule that is not evaluated may be a network policy', async () => {
+    const table = { program: 'nft', family: 'ip', name: 'policies' };
+    const doubts = [
+      { table, chain: { name: 'pods' }, base: {}, rule: { handle: 1, text: 'ip saddr @denied' } },
+    ];
+    const [found] = await find('container-path', { probes: () => lost, doubts });
+    assert.equal(found?.severity, 'warning');
   });
 
   it('finds that a container reaches its gateway and no peer, with the discipline that loses packets', async () => {

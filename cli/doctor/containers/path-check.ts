@@ -15,6 +15,7 @@ import { NAT_CHECKS } from '../path/nat-check.ts';
 import { PATH_KERNEL_CHECKS } from '../path/kernel-checks.ts';
 import { ROUTE_CHECKS } from '../path/route-checks.ts';
 import { name as nameOf, probePeers, type PeerProbe } from '../peer-probes.ts';
+import { isEchoIgnored, isUnresolved } from './gateway.ts';
 import { readContainerLinks, type ContainerLink } from './container-links.ts';
 import { LINK_CHECKS } from './link-checks.ts';
 import { CONTAINER_ROUTE_CHECKS } from './route-check.ts';
@@ -47,6 +48,8 @@ interface Probed {
   /** A peer that this host itself reaches, by small and by large packets. */
   readonly targets: readonly PeerProbe[];
   readonly toGateway: ProbeOutcome;
+  /** Whether its link is at fault, and not a filter of ICMP to this host. */
+  readonly isGatewayLost: boolean;
   readonly small: readonly ProbeOutcome[];
   readonly large: readonly ProbeOutcome[];
   /** To the first target, in quick succession. */
@@ -93,13 +96,18 @@ async function probeFrom(
   const outcomes = await facts.probeFrom(container.path, specs).catch(() => undefined);
   const [toGateway, ...others] = outcomes ?? [];
   if (toGateway === undefined) return [];
+  const smallOutcomes = others.slice(0, targets.length);
   return [
     {
       link,
       gateway,
       targets,
       toGateway,
-      small: others.slice(0, targets.length),
+      isGatewayLost:
+        isLost(toGateway) &&
+        ((await isUnresolved(facts, link, gateway)) ||
+          (reachesNone(smallOutcomes) && !(await isEchoIgnored(facts, link)))),
+      small: smallOutcomes,
       large: others.slice(targets.length, targets.length + whole.length),
       ...(targets.length > 0 && { series: others.at(-1)! }),
     },
@@ -107,10 +115,10 @@ async function probeFrom(
 }
 
 const isLost = (outcome: ProbeOutcome): boolean => !outcome.ok && outcome.isUntested !== true;
-/** A network policy keeps a container from some peers, and from its gateway seldom. */
-const reachesNone = ({ small }: Probed): boolean => small.length > 0 && small.every(isLost);
-const isSmallLost = (probed: Probed): boolean =>
-  isLost(probed.toGateway) ? probed.small.length === 0 || reachesNone(probed) : reachesNone(probed);
+/** A network policy keeps a container from some peers. */
+const reachesNone = (small: readonly ProbeOutcome[]): boolean => small.length > 0 && small.every(isLost);
+const isSmallLost = ({ small, isGatewayLost }: Probed): boolean =>
+  small.length === 0 ? isGatewayLost : reachesNone(small);
 const isLargeLost = ({ large, small }: Probed): boolean =>
   large.length > 0 && large.every(isLost) && !small.some(isLost);
 
@@ -148,13 +156,11 @@ async function lostFinding(facts: Facts, lost: readonly Probed[], count: number)
   const { doubts } = await walkFirewall(facts);
   const suspects = await suspectsOf(facts, first);
   const isAll = lost.length === count;
-  // A rule that is not evaluated may be a network policy.
-  const isCertain = isAll && (doubts.length === 0 || isLost(first.toGateway));
+  // A rule that is not evaluated may be a network policy, which may deny the gateway as well.
+  const isCertain = isAll && doubts.length === 0;
   return {
     severity: isCertain ? 'error' : 'warning',
-    title: isAll
-      ? 'Packets of containers here do not reach the peers that this host reaches'
-      : `Packets of ${lost.length} of ${count} containers here reach no peer`,
+    title: titleOf(lost, count),
     evidence: truncate(
       [
         ...lost.map(describeLost),
@@ -170,35 +176,42 @@ async function lostFinding(facts: Facts, lost: readonly Probed[], count: number)
   };
 }
 
-function describeLost({ link, gateway, toGateway, targets, small }: Probed): string {
+function titleOf(lost: readonly Probed[], count: number): string {
+  if (lost.length < count) return `Packets of ${lost.length} of ${count} containers here reach no peer`;
+  return lost.some(({ targets }) => targets.length > 0)
+    ? 'Packets of containers here do not reach the peers that this host reaches'
+    : 'Packets of containers here do not reach their gateway';
+}
+
+function describeLost({ link, gateway, toGateway, isGatewayLost, targets, small }: Probed): string {
   const from = `container ${link.container.address}`;
-  if (isLost(toGateway)) return `${from}: no answer of its gateway ${gateway}: ${reasonOf(toGateway)}`;
+  if (isGatewayLost) return `${from}: no answer of its gateway ${gateway}: ${reasonOf(toGateway)}`;
   const [target] = targets;
-  return `${from}: ${gateway} answers; from ${target === undefined ? 'peers' : nameOf(target)}: ${reasonOf(small[0])}`;
+  return `${from}: ${gateway} ${toGateway.ok ? 'answers' : 'ignores echoes'}; from ${target === undefined ? 'peers' : nameOf(target)}: ${reasonOf(small[0])}`;
 }
 
 const reasonOf = (outcome?: ProbeOutcome): string =>
   outcome === undefined || outcome.ok ? 'no answer' : outcome.reason;
 
 /** Devices that the packet passes in turn, the container aside. */
-async function suspectsOf(facts: Facts, { link, toGateway }: Probed): Promise<readonly Suspect[]> {
+async function suspectsOf(facts: Facts, { link, isGatewayLost }: Probed): Promise<readonly Suspect[]> {
   const { outside, bridge, path, container } = link;
   const near = [outside?.ifname, bridge?.ifname].filter((name) => name !== undefined);
-  const devices = isLost(toGateway) ? near : [...near, ...path.devices];
+  const devices = isGatewayLost ? near : [...near, ...path.devices];
   const found = await Promise.all([
     readSuspects(facts, devices),
-    isLost(toGateway) && bridge !== undefined ? readArpSuspects(facts, bridge.ifname) : [],
+    isGatewayLost && bridge !== undefined ? readArpSuspects(facts, bridge.ifname) : [],
     readInnerSuspects(facts, container.path),
   ]);
   return found.flat();
 }
 
-function fixOf({ link, gateway, toGateway }: Probed, suspects: readonly Suspect[]): string {
+function fixOf({ link, gateway, isGatewayLost }: Probed, suspects: readonly Suspect[]): string {
   const [suspect] = suspects;
   if (suspect !== undefined && suspects.length === 1)
     return `${suspect.fix}${suspect.fix.includes('#') ? '' : '  # unless another program needs it'}`;
   const enter = `nsenter --net=${link.container.path}`;
-  const device = isLost(toGateway) ? link.bridge?.ifname : link.path.devices[0];
+  const device = isGatewayLost ? link.bridge?.ifname : link.path.devices[0];
   const see = `${enter} ping -c 3 ${gateway}; tcpdump -ni ${device ?? 'any'} icmp`;
   return suspects.length === 0
     ? `${see}  # and where the packet ends: ip -s link, nft list ruleset, bpftool net`
