@@ -279,6 +279,32 @@ describe('weft doctor on containers', () => {
     assert.deepEqual(await find('container-address'), []);
   });
 
+  it('deletes no address that packets need, and has the container restarted', async () => {
+    const prints = { 'route show default': [{ dev: 'eth1' }] };
+    const row = (ifname: string, kind: string, local: string) => ({
+      ifname,
+      flags: ['UP'],
+      mtu: 1450,
+      linkinfo: { info_kind: kind },
+      addr_info: [{ local, prefixlen: 24, scope: 'global' }],
+    });
+    const with2 = (local: string) => ({ ...INSIDE, addr_info: [{ local, prefixlen: 24, scope: 'global' }] });
+    for (const [device, address] of [
+      [row('dummy0', 'dummy', '10.5.1.1'), '10.5.1.1'],
+      [row('flannel.1', 'vxlan', '10.5.1.0'), '10.5.1.0'],
+      [row('br1', 'bridge', '10.5.1.5'), '10.5.1.5'],
+      [row('br0.100', 'veth', '10.5.1.6'), '10.5.1.6'],
+      [row('eth0', '', '10.5.1.7'), '10.5.1.7'],
+      [row('eth1', '', '10.5.1.8'), '10.5.1.8'],
+    ] as const) {
+      const host = { links: [PORT, device], inside: with2(address), prints };
+      const [found] = await find('container-address', host);
+      assert.match(found?.fix ?? '', /^nsenter --net=\S+ ip address show  # .*restart it$/, address);
+    }
+    const dummy = { links: [PORT, row('dummy0', 'dummy', '10.5.1.2')], prints };
+    assert.equal((await find('container-address', dummy))[0]?.fix, 'ip address del 10.5.1.2/24 dev dummy0');
+  });
+
   it('blames nothing where this host cannot send', async () => {
     const probes = (): ProbeOutcome => ({ ok: false, isUntested: true, reason: 'no addon' });
     assert.deepEqual(await find('container-path', { probes }), []);

@@ -2,11 +2,12 @@
 // neighbour entries at both ends.
 import { truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
-import { links, type LinkRow } from '../checks-host.ts';
+import type { LinkRow } from '../checks-host.ts';
 import { parseRows } from '../parse-rows.ts';
 import { lookupPath } from '../path/path-lookup.ts';
 import { inNamespace } from '../path/containers.ts';
 import { isUp } from '../path/bridges.ts';
+import { containerAddress } from './address-check.ts';
 import { readContainerLinks, type ContainerLink } from './container-links.ts';
 
 const IMPACT = 'These containers reach nothing, and nothing reaches them';
@@ -199,49 +200,6 @@ async function readStatic(facts: Facts, dev: string, path?: string): Promise<rea
   const { code, stdout } =
     path === undefined ? await facts.run(...argv) : await inNamespace(facts, path, ...argv);
   return code === 0 && stdout.trim() !== '' ? (JSON.parse(stdout) as NeighbourRow[]) : [];
-}
-
-/** Addresses of containers that something else has as well. */
-const containerAddress: Check = {
-  id: 'container-address',
-  about: 'whether addresses of containers belong to one container each, and not to this host',
-  run: async (facts) => {
-    const [all, rows = []] = await Promise.all([readContainerLinks(facts), links(facts)]);
-    const owners = new Map<string, Set<string>>();
-    for (const { container } of all)
-      owners.set(container.address, (owners.get(container.address) ?? new Set<string>()).add(container.path));
-    const faults = [...owners].flatMap(([address, paths]) => [
-      ...rows
-        .filter((row) => row.addr_info?.some(({ local }) => local === address))
-        .map((row) => ofHost(address, row)),
-      ...(paths.size > 1 ? [ofContainers(address, [...paths])] : []),
-    ]);
-    if (faults.length === 0) return [];
-    return [
-      {
-        severity: 'error',
-        title: 'An address of a container belongs to something else as well',
-        evidence: truncate(faults.map(({ evidence }) => evidence)),
-        impact: 'Packets to that address go to one of its owners alone',
-        fix: faults.map(({ fix }) => fix).join('; '),
-      },
-    ];
-  },
-};
-
-function ofHost(address: string, { ifname, addr_info = [] }: LinkRow): LinkFault {
-  const { prefixlen = 32 } = addr_info.find(({ local }) => local === address) ?? {};
-  return {
-    evidence: `ip address show ${ifname}: this host has ${address}, as a container has`,
-    fix: `ip address del ${address}/${prefixlen} dev ${ifname}`,
-  };
-}
-
-function ofContainers(address: string, paths: readonly string[]): LinkFault {
-  return {
-    evidence: `${address} is in ${paths.join(' and ')}`,
-    fix: `nsenter --net=${paths.at(-1)} ip address show  # and give one of the containers another address: restart it`,
-  };
 }
 
 export const LINK_CHECKS: readonly Check[] = [
