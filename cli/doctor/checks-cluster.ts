@@ -9,6 +9,7 @@ import { links } from './checks-host.ts';
 import { isBridge } from './path/bridges.ts';
 import { readPeerEnds } from './path/peer-ends.ts';
 import type { Facts } from './facts.ts';
+import { shellWord } from './shell-word.ts';
 
 const configMissing: Check = {
   id: 'config-missing',
@@ -85,7 +86,7 @@ const badKeys: Check = {
         title: `${badKeyCount} ${badKeyCount === 1 ? 'key' : 'keys'} below subnets/ in etcd ${badKeyCount === 1 ? 'is no lease' : 'are no leases'}`,
         evidence: truncate(keys.map(({ key, reason }) => `${key}: ${reason}`)),
         impact: 'If the key belongs to a host, no other host reaches that host',
-        fix: `etcdctl get --prefix ${facts.etcd.prefix}/subnets/; correct or delete the key`,
+        fix: `etcdctl get --prefix ${shellWord(`${facts.etcd.prefix}/subnets/`)}; correct or delete the key`,
       },
     ];
   },

@@ -1,6 +1,7 @@
 // Checks of what container runtimes call: the conflist that the daemon keeps, and its plugins.
 import { access } from 'node:fs/promises';
 import type { Check } from './check.ts';
+import { shellWord } from './shell-word.ts';
 
 const conflistOrder: Check = {
   id: 'conflist-order',
@@ -24,7 +25,7 @@ const conflistOrder: Check = {
         fix:
           precededBy === undefined
             ? `kubectl -n weft-system edit configmap weft-config: correct cni-conf.json, which becomes ${path}`
-            : `rm ${precededBy} on this node, after the program that wrote it is uninstalled; then restart its pods`,
+            : `rm ${shellWord(precededBy)} on this node, after the program that wrote it is uninstalled; then restart its pods`,
       },
     ];
   },

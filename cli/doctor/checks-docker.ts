@@ -4,6 +4,7 @@
 import { contains, isInside, parseCidr, parseIp, type Cidr } from '../../lib/address.ts';
 import { truncate, type Check } from './check.ts';
 import { links, type LinkRow } from './checks-host.ts';
+import { shellWord } from './shell-word.ts';
 
 /** This host's part of the overlay network. */
 export interface DirectPath {
@@ -43,7 +44,7 @@ const dockerDirect: Check = {
     });
     if (raw.length + filter.length === 0) return [];
     const accepts = filter.map(
-      ({ bridge }) => `iptables -I DOCKER-USER -s ${network} -o ${bridge} -j ACCEPT`,
+      ({ bridge }) => `iptables -I DOCKER-USER -s ${network} -o ${shellWord(bridge)} -j ACCEPT`,
     );
     return [
       {

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { parseSubnetEnv } from '../../daemon/subnet-file/subnet-env.ts';
 import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
+import { shellWord } from './shell-word.ts';
 
 const subnetFile: Check = {
   id: 'subnet-file',
@@ -22,7 +23,7 @@ const subnetFile: Check = {
         title: `${path} does not hold this host’s subnet`,
         evidence: [`${path}: ${problem}`],
         impact: 'Engines and CNI plugins give containers wrong addresses, or none',
-        fix: `ls -ld ${path} ${dirname(path)}; df ${dirname(path)}; remove the cause; the daemon then writes the file again`,
+        fix: `ls -ld ${shellWord(path)} ${shellWord(dirname(path))}; df ${shellWord(dirname(path))}; remove the cause; the daemon then writes the file again`,
       },
     ];
   },

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { loadNative } from '../../native/index.ts';
 import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
+import { shellWord } from './shell-word.ts';
 
 export interface LinkRow {
   readonly ifindex?: number;
@@ -60,7 +61,7 @@ const interfaceDown: Check = {
         title: `The underlay interface ${used.name} ${state}`,
         evidence: [`ip address show ${used.name}: ${describeLink(link)}`],
         impact: 'No packet leaves this host for another host',
-        fix: `ip link set ${used.name} up; ip address show ${used.name}; correct the network settings of the host, or name another interface with --iface`,
+        fix: `ip link set ${shellWord(used.name)} up; ip address show ${shellWord(used.name)}; correct the network settings of the host, or name another interface with --iface`,
       },
     ];
   },

@@ -3,6 +3,7 @@ import type { DifferenceV1 } from '../../api/index.ts';
 import { truncate, type Check, type Found } from './check.ts';
 import type { Facts } from './facts.ts';
 import { findSourceChecks } from './path/route-checks.ts';
+import { shellWord } from './shell-word.ts';
 
 /** A difference that lasts this long is no change in progress. */
 const STEADY_MS = 600;
@@ -127,7 +128,7 @@ const rpFilter: Check = {
           ? 'The kernel drops packets of those peers silently'
           : 'The MTU and the source address may be wrong for that interface',
         fix: isStrict
-          ? `sysctl -w net.ipv4.conf.${name}.rp_filter=2, or correct the routes`
+          ? `sysctl -w ${shellWord(`net.ipv4.conf.${name}.rp_filter`)}=2, or correct the routes`
           : 'correct the routes, or name the interface with --iface',
       },
       ...inPath,

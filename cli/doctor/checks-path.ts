@@ -63,7 +63,7 @@ const peerSilent = pathCheck(
     const title = `${silent.length} ${silent.length === 1 ? 'peer answers' : 'peers answer'} no probe: down or disconnected`;
     const evidence = truncate(silent.map((probe) => `no echo from ${name(probe)}`));
     const { name: dev = 'eth0' } = status.interface ?? {};
-    const commands = `ip address show ${dev}; ip route get ${silent[0]!.underlay}; ip neigh show ${silent[0]!.underlay}`;
+    const commands = `ip address show ${shellWord(dev)}; ip route get ${silent[0]!.underlay}; ip neigh show ${silent[0]!.underlay}`;
     // Where no peer answers, this host may be the one that is cut off.
     if (all.length === found.length)
       return {

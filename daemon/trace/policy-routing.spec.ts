@@ -124,3 +124,13 @@ describe('the cause of a route', () => {
       assert.equal(cause && `${renderRule(cause.rule)} | ${route}`, expected);
     });
 });
+
+describe('the arguments of a route', () => {
+  it('quote names for a shell', () => {
+    const route = { dst: '10.5.2.0/25', dev: '$(x)', table: 'a;b' };
+    assert.equal(
+      routeArguments(route, (word) => `<${word}>`),
+      '10.5.2.0/25 dev <$(x)> table <a;b>',
+    );
+  });
+});

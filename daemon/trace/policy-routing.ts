@@ -130,14 +130,17 @@ function lengthOf({ dst }: RouteRow, to: IpAddress): number {
   return contains(networkOf(cidr.address, cidr.prefixLength), to) ? cidr.prefixLength : -1;
 }
 
-/** Arguments of `ip route` that name a route. */
-export function routeArguments({ dst, type, gateway, dev, table, metric }: RouteRow): string {
+/** Arguments of `ip route` that name a route; `quote` where a shell reads them. */
+export function routeArguments(
+  { dst, type, gateway, dev, table, metric }: RouteRow,
+  quote = (word: string): string => word,
+): string {
   return [
     type === undefined || type === 'unicast' ? '' : type,
     dst,
     gateway === undefined ? '' : `via ${gateway}`,
-    dev === undefined || (type !== undefined && DROPPING.has(type)) ? '' : `dev ${dev}`,
-    table === undefined || table === 'main' ? '' : `table ${table}`,
+    dev === undefined || (type !== undefined && DROPPING.has(type)) ? '' : `dev ${quote(dev)}`,
+    table === undefined || table === 'main' ? '' : `table ${quote(table)}`,
     metric === undefined ? '' : `metric ${metric}`,
   ]
     .filter((each) => each !== '')

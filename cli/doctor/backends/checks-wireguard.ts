@@ -6,6 +6,7 @@ import { parseWireguardKey } from '../../../lib/wireguard-key.ts';
 import type { DeviceV1 } from '../../../api/index.ts';
 import { labelOf, truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
+import { shellWord } from '../shell-word.ts';
 
 const DEFAULT_KEY_FILE = 'run/flannel/wgkey';
 
@@ -65,7 +66,7 @@ const keyFile = wireguardCheck(
             text === undefined ? `${file} cannot be read` : `${file} does not hold 32 bytes in base64`,
           ],
           impact: 'The daemon does not start with the backend wireguard',
-          fix: `as root: rm ${file}, and systemctl restart weft makes another key; peers follow`,
+          fix: `as root: rm ${shellWord(file)}, and systemctl restart weft makes another key; peers follow`,
         },
       ];
     if ((mode & 0o077) === 0) return [];
@@ -75,7 +76,7 @@ const keyFile = wireguardCheck(
         title: `The private key of WireGuard in ${file} is readable by others than its owner`,
         evidence: [`stat ${file}: ${listing.trim()}`],
         impact: 'Whatever reads it can decrypt and forge packets of this host',
-        fix: `chmod 600 ${file}; then weft wireguard rotate, if others may have read it`,
+        fix: `chmod 600 ${shellWord(file)}; then weft wireguard rotate, if others may have read it`,
       },
     ];
   },

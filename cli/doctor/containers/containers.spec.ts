@@ -305,6 +305,37 @@ describe('weft doctor on containers', () => {
     assert.equal((await find('container-address', dummy))[0]?.fix, 'ip address del 10.5.1.2/24 dev dummy0');
   });
 
+  it('quotes names that a container gives its devices, in each fix', async () => {
+    const evil = { ...INSIDE, ifname: '$(reboot)' };
+    const quoted = "'$(reboot)'";
+    const gateway = { 'neigh show dev $(reboot)': [{ dst: '10.5.1.1', lladdr: '02:00:00:00:00:77' }] };
+    const cause = {
+      'route get': [{ dev: '$(reboot)', gateway: '10.5.1.9' }],
+      'rule show': [{ priority: 32_766, src: 'all', table: 'main' }],
+      'route show table all': [{ dst: '10.5.2.0/24', gateway: '10.5.1.9', dev: '$(reboot)' }],
+    };
+    for (const [id, host] of [
+      ['container-mtu', { inside: { ...evil, mtu: 9000 } }],
+      ['container-neighbour', { inside: evil, prints: gateway }],
+      ['container-route', { inside: { ...evil, flags: [] }, prints: cause }],
+      ['container-route', { inside: evil, prints: cause }],
+      ['container-path', { inside: evil, probes: ({ bytes }) => (bytes < 1000 ? { ok: true } : lost) }],
+    ] as const satisfies readonly (readonly [string, Host])[]) {
+      const [found] = await find(id, host);
+      const fix = found?.fix ?? '';
+      assert.ok(fix.includes(quoted), `${id}: ${fix}`);
+      assert.ok(!fix.replaceAll(quoted, '').includes('$('), fix);
+    }
+  });
+
+  it('quotes names of devices of this host', async () => {
+    const port = { ...PORT, ifname: ';poweroff;', flags: [] };
+    assert.equal(
+      (await find('container-port', { links: [BRIDGE, port] }))[0]?.fix,
+      "ip link set ';poweroff;' up",
+    );
+  });
+
   it('blames nothing where this host cannot send', async () => {
     const probes = (): ProbeOutcome => ({ ok: false, isUntested: true, reason: 'no addon' });
     assert.deepEqual(await find('container-path', { probes }), []);

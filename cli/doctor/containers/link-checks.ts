@@ -9,6 +9,7 @@ import { inNamespace } from '../path/containers.ts';
 import { isUp } from '../path/bridges.ts';
 import { containerAddress } from './address-check.ts';
 import { readContainerLinks, type ContainerLink } from './container-links.ts';
+import { shellWord } from '../shell-word.ts';
 
 const IMPACT = 'These containers reach nothing, and nothing reaches them';
 
@@ -58,7 +59,7 @@ const containerPort = linkCheck(
     if (!isUp(outside))
       return {
         evidence: `ip link show ${of}: <${outside.flags.join(',')}>`,
-        fix: `ip link set ${ifname} up`,
+        fix: `ip link set ${shellWord(ifname)} up`,
       };
     return (await unboundPort(facts, link, of)) ?? silentPort(link, of);
   },
@@ -77,7 +78,7 @@ async function unboundPort(
   if (dev !== own.ifname) return undefined;
   return {
     evidence: `ip link show ${of}: port of no bridge, though ip route get ${container.address} leads to ${own.ifname}`,
-    fix: `ip link set ${outside.ifname} master ${own.ifname}`,
+    fix: `ip link set ${shellWord(outside.ifname)} master ${shellWord(own.ifname)}`,
   };
 }
 
@@ -92,8 +93,8 @@ function silentPort({ outside, bridge }: ContainerLink, of: string): LinkFault |
   return {
     evidence: `ip -d link show ${of}: state ${state} on ${bridge.ifname}${hasStp ? ', which runs spanning tree' : ''}`,
     fix: hasStp
-      ? `ip link set ${bridge.ifname} type bridge stp_state 0`
-      : `bridge link set dev ${outside.ifname} state 3`,
+      ? `ip link set ${shellWord(bridge.ifname)} type bridge stp_state 0`
+      : `bridge link set dev ${shellWord(outside.ifname)} state 3`,
   };
 }
 
@@ -118,8 +119,8 @@ const containerVlan = linkCheck(
     return {
       evidence: `bridge vlan show: ${outside.ifname} has PVID ${port ?? 'none'}, ${bridge!.ifname} has PVID ${own}`,
       fix: [
-        ...(port === undefined ? [] : [`bridge vlan del dev ${outside.ifname} vid ${port}`]),
-        `bridge vlan add dev ${outside.ifname} vid ${own} pvid untagged`,
+        ...(port === undefined ? [] : [`bridge vlan del dev ${shellWord(outside.ifname)} vid ${port}`]),
+        `bridge vlan add dev ${shellWord(outside.ifname)} vid ${own} pvid untagged`,
       ].join('; '),
     };
   },
@@ -149,9 +150,9 @@ const containerMtu = linkCheck(
     if (outside === undefined || outside.mtu >= inside.mtu) return undefined;
     const mtu = Math.min(inside.mtu, (await facts.status)?.network?.mtu ?? outside.mtu);
     const fixes = [
-      ...(outside.mtu < mtu ? [`ip link set ${outside.ifname} mtu ${mtu}`] : []),
+      ...(outside.mtu < mtu ? [`ip link set ${shellWord(outside.ifname)} mtu ${mtu}`] : []),
       ...(inside.mtu > mtu
-        ? [`nsenter --net=${container.path} ip link set ${inside.ifname} mtu ${mtu}`]
+        ? [`nsenter --net=${shellWord(container.path)} ip link set ${shellWord(inside.ifname)} mtu ${mtu}`]
         : []),
     ];
     return {
@@ -181,16 +182,16 @@ const containerNeighbour = linkCheck(
     if (own?.lladdr !== undefined && own.lladdr !== inside.address)
       return {
         evidence: `ip neigh: ${own.dst} dev ${bridge.ifname} lladdr ${own.lladdr} PERMANENT; the container has ${inside.address}`,
-        fix: `ip neigh del ${own.dst} dev ${bridge.ifname}`,
+        fix: `ip neigh del ${own.dst} dev ${shellWord(bridge.ifname)}`,
       };
     const there = await readStatic(facts, inside.ifname, container.path);
     const addresses = new Set((bridge.addr_info ?? []).map(({ local }) => local));
     const gateway = there.find(({ dst, lladdr }) => addresses.has(dst) && lladdr !== bridge.address);
     if (gateway === undefined) return undefined;
-    const enter = `nsenter --net=${container.path}`;
+    const enter = `nsenter --net=${shellWord(container.path)}`;
     return {
       evidence: `${enter} ip neigh: ${gateway.dst} dev ${inside.ifname} lladdr ${gateway.lladdr} PERMANENT; ${bridge.ifname} has ${bridge.address}`,
-      fix: `${enter} ip neigh del ${gateway.dst} dev ${inside.ifname}`,
+      fix: `${enter} ip neigh del ${gateway.dst} dev ${shellWord(inside.ifname)}`,
     };
   },
 );

@@ -20,6 +20,7 @@ import { readContainerLinks, type ContainerLink } from './container-links.ts';
 import { LINK_CHECKS } from './link-checks.ts';
 import { CONTAINER_ROUTE_CHECKS } from './route-check.ts';
 import { readArpSuspects, readInnerSuspects, readSuspects, type Suspect } from './suspects.ts';
+import { shellWord } from '../shell-word.ts';
 
 /** Echoes of a series, and how many of them may be lost on a busy host. */
 const SERIES = 20;
@@ -210,9 +211,9 @@ function fixOf({ link, gateway, isGatewayLost }: Probed, suspects: readonly Susp
   const [suspect] = suspects;
   if (suspect !== undefined && suspects.length === 1)
     return `${suspect.fix}${suspect.fix.includes('#') ? '' : '  # unless another program needs it'}`;
-  const enter = `nsenter --net=${link.container.path}`;
+  const enter = `nsenter --net=${shellWord(link.container.path)}`;
   const device = isGatewayLost ? link.bridge?.ifname : link.path.devices[0];
-  const see = `${enter} ping -c 3 ${gateway}; tcpdump -ni ${device ?? 'any'} icmp`;
+  const see = `${enter} ping -c 3 ${gateway}; tcpdump -ni ${shellWord(device ?? 'any')} icmp`;
   return suspects.length === 0
     ? `${see}  # and where the packet ends: ip -s link, nft list ruleset, bpftool net`
     : `${suspects.map(({ fix }) => fix).join('  # or\n')}  # one at a time, unless another program needs it`;
@@ -239,9 +240,9 @@ async function cutFinding(facts: Facts, cut: readonly Probed[]): Promise<Found> 
       rows
         .slice(1)
         .filter((row) => row.mtu < bytes)
-        .map(({ ifname }) => `ip link set ${ifname} mtu ${bytes}`)
+        .map(({ ifname }) => `ip link set ${shellWord(ifname)} mtu ${bytes}`)
         .join('; ') ||
-      `nsenter --net=${container.path} ip link set ${inside.ifname} mtu 1280  # until the device that drops is found`,
+      `nsenter --net=${shellWord(container.path)} ip link set ${shellWord(inside.ifname)} mtu 1280  # until the device that drops is found`,
   };
 }
 
@@ -283,10 +284,10 @@ function lossFix({ link: { path } }: Probed, doubts: readonly Place[]): string {
   const rules = doubts.slice(0, 3).map((place) => acceptCommand(place, traffic));
   const see = [...devices, underlay?.name ?? '']
     .filter((name) => name !== '')
-    .map((name) => `ip -s link show ${name}`);
+    .map((name) => `ip -s link show ${shellWord(name)}`);
   return rules.length > 0
     ? `${[...new Set(rules)].join('; ')}  # if one of them drops; else ${see.join('; ')}`
-    : `${see.join('; ')}; ethtool -S ${underlay?.name ?? 'eth0'}  # drops and errors; then the network between the hosts`;
+    : `${see.join('; ')}; ethtool -S ${shellWord(underlay?.name ?? 'eth0')}  # drops and errors; then the network between the hosts`;
 }
 
 export const CONTAINER_PATH_CHECKS: readonly Check[] = [containerPath, packetLoss];

@@ -17,6 +17,7 @@ import { inNamespace, readContainers, type Container } from '../path/containers.
 import { localAddresses, type OwnPath } from '../path/own-path.ts';
 import { OWN_TABLES } from '../path/route-checks.ts';
 import { readPeerEnds, type PeerEnd } from '../path/peer-ends.ts';
+import { shellWord } from '../shell-word.ts';
 
 /** A container that sends packets for a peer elsewhere, or nowhere. */
 interface Lost {
@@ -46,7 +47,9 @@ const containerRoute = ownPathCheck(
         impact: 'They reach containers of this host alone, and answer no other host',
         fix: lost
           .slice(0, 5)
-          .flatMap(({ container, fixes }) => fixes.map((fix) => `nsenter --net=${container.path} ${fix}`))
+          .flatMap(({ container, fixes }) =>
+            fixes.map((fix) => `nsenter --net=${shellWord(container.path)} ${fix}`),
+          )
           .join('; '),
       },
     ];
@@ -111,12 +114,13 @@ async function fixesOf(facts: Facts, lookup: Lookup): Promise<readonly string[]>
   const option = path.family === 4 ? '' : ' -6';
   const addDefault = `ip${option} route replace default via ${gateway}`;
   const device = container.links.find(({ ifname }) => ifname === deviceOf(container));
-  if (device !== undefined && !isUp(device)) return [`ip link set ${device.ifname} up`, addDefault];
+  if (device !== undefined && !isUp(device))
+    return [`ip link set ${shellWord(device.ifname)} up`, addDefault];
   const { rule, route } = (await causeIn(facts, lookup)) ?? {};
   if (rule !== undefined && isForeign(rule)) return [`ip${option} rule del pref ${rule.priority}`];
   if (route !== undefined && route.dst !== 'default' && !isOwnSubnet(lookup, route))
     return [
-      `ip${option} route del ${routeArguments(route)}`,
+      `ip${option} route del ${routeArguments(route, shellWord)}`,
       ...(await defaultOf(facts, lookup, addDefault)),
     ];
   return [addDefault];

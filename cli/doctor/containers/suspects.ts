@@ -4,6 +4,7 @@ import { links } from '../checks-host.ts';
 import type { Facts } from '../facts.ts';
 import { parseRows } from '../parse-rows.ts';
 import { inNamespace } from '../path/containers.ts';
+import { shellWord } from '../shell-word.ts';
 
 export interface Suspect {
   readonly evidence: string;
@@ -31,7 +32,7 @@ export async function readArpSuspects(facts: Facts, bridge: string): Promise<rea
   return names
     .filter((_, index) => [all, own][index]! >= SILENT_ARP)
     .map((of) => `net/ipv4/conf/${of}/arp_ignore`)
-    .map((path) => ({ evidence: `${path} = ${Math.max(all, own)}`, fix: `sysctl -w ${path}=0` }));
+    .map((path) => ({ evidence: `${path} = ${Math.max(all, own)}`, fix: `sysctl -w ${shellWord(path)}=0` }));
 }
 
 /** Values of arp_ignore from 3 on leave requests for some addresses of the device itself without an answer. */
@@ -41,7 +42,7 @@ const SILENT_ARP = 3;
 export async function readInnerSuspects(facts: Facts, path: string): Promise<readonly Suspect[]> {
   const { code, stdout } = await inNamespace(facts, path, 'nft', 'list', 'ruleset');
   if (code !== 0 || !/\b(?:drop|reject)\b/.test(stdout)) return [];
-  const list = `nsenter --net=${path} nft list ruleset`;
+  const list = `nsenter --net=${shellWord(path)} nft list ruleset`;
   return [
     {
       evidence: `${list}: the container has rules of its own that drop`,
@@ -56,7 +57,7 @@ async function findPrograms(facts: Facts, devices: readonly string[]): Promise<r
     .filter(({ ifname, xdp }) => devices.includes(ifname) && xdp !== undefined)
     .map(({ ifname, xdp }) => ({
       evidence: `ip link show ${ifname}: XDP program id ${xdp?.prog?.id ?? 'unknown'}`,
-      fix: `ip link set dev ${ifname} xdp off; ip link set dev ${ifname} xdpgeneric off`,
+      fix: `ip link set dev ${shellWord(ifname)} xdp off; ip link set dev ${shellWord(ifname)} xdpgeneric off`,
     }));
 }
 
@@ -81,7 +82,7 @@ async function findFilters(facts: Facts, name: string): Promise<readonly Suspect
       return rows.map(({ kind = '', pref = 0, options }): Suspect => ({
         evidence:
           `tc filter show dev ${name} ${hook}: pref ${pref} ${kind} ${options?.bpf_name ?? ''}`.trim(),
-        fix: `tc filter del dev ${name} ${hook} pref ${pref}`,
+        fix: `tc filter del dev ${shellWord(name)} ${hook} pref ${pref}`,
       }));
     }),
   );
@@ -114,7 +115,7 @@ async function findDisciplines(facts: Facts, devices: readonly string[]): Promis
       const loss = options?.['loss-random']?.loss;
       return {
         evidence: `tc qdisc show dev ${dev}: ${kind}${loss === undefined ? '' : ` loss ${Math.round(loss * 100)}%`}`,
-        fix: `tc qdisc del dev ${dev} ${placeOf(row)}`,
+        fix: `tc qdisc del dev ${shellWord(dev)} ${placeOf(row)}`,
       };
     });
 }

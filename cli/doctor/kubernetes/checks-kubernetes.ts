@@ -7,6 +7,7 @@ import { truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import { kubeClock } from '../clock-check.ts';
 import { askServers, fileConfig, missingRights, type ServerAnswer } from './kubernetes-facts.ts';
+import { shellWord } from '../shell-word.ts';
 
 const IMPACT =
   'Packets follow the last kernel state; nodes that join, leave or change, and changes of this one, are not seen';
@@ -39,7 +40,7 @@ const unreachable: Check = {
       title: `The API server at ${server} does not answer`,
       evidence: [error!.message],
       impact: isAll ? IMPACT : 'One API server fewer remains for the failure of another',
-      fix: `curl -k ${server}/readyz?verbose; correct --kube-api-url or the kubeconfig, or get kube-apiserver to run`,
+      fix: `curl -k ${shellWord(server)}/readyz?verbose; correct --kube-api-url or the kubeconfig, or get kube-apiserver to run`,
     }));
   },
 };

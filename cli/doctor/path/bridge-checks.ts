@@ -13,6 +13,7 @@ import {
 } from './bridges.ts';
 import { readContainers } from './containers.ts';
 import { gatewayOf, readOwnPaths } from './own-path.ts';
+import { shellWord } from '../shell-word.ts';
 
 const IMPACT = 'Containers on that bridge reach no other host, and no other host reaches them';
 
@@ -28,7 +29,7 @@ const bridgeDown = ownPathCheck(
           title: `The bridge ${bridge.ifname} of containers is down`,
           evidence: [`ip address show ${bridge.ifname}: ${describe(bridge)}`],
           impact: IMPACT,
-          fix: `ip link set ${bridge.ifname} up`,
+          fix: `ip link set ${shellWord(bridge.ifname)} up`,
         })),
     ),
 );
@@ -61,8 +62,8 @@ const bridgeAddress = ownPathCheck(
         ],
         impact: IMPACT,
         fix: [
-          ...foreign.map((address) => `ip address del ${address} dev ${bridge.ifname}`),
-          `ip address add ${gateway} dev ${bridge.ifname}`,
+          ...foreign.map((address) => `ip address del ${address} dev ${shellWord(bridge.ifname)}`),
+          `ip address add ${gateway} dev ${shellWord(bridge.ifname)}`,
         ].join('; '),
       },
     ];
@@ -92,7 +93,7 @@ const bridgeTwice = ownPathCheck(
           fix:
             removed.length === 0
               ? `Give ${address} to one device alone: ${twins.map(({ ifname }) => ifname).join(' and ')} both reach other hosts`
-              : `${removed.map(({ ifname }) => `ip address del ${address} dev ${ifname}`).join('; ')}  # ${first!.ifname} keeps it: ${reason}`,
+              : `${removed.map(({ ifname }) => `ip address del ${address} dev ${shellWord(ifname)}`).join('; ')}  # ${first!.ifname} keeps it: ${reason}`,
         };
       });
   },
@@ -124,7 +125,7 @@ const bridgeMtu: Check = {
         evidence: [`${ifname} has MTU ${bridgeMtuBytes}, the overlay carries ${mtu}`],
         impact:
           'Packets of containers are fragmented, or lost where ICMP is filtered: connections open and then hang',
-        fix: `ip link set ${ifname} mtu ${mtu}  # and restart the engine with the MTU of subnet.env (weft docker-opts, or the CNI plugin)`,
+        fix: `ip link set ${shellWord(ifname)} mtu ${mtu}  # and restart the engine with the MTU of subnet.env (weft docker-opts, or the CNI plugin)`,
       }));
   },
 };

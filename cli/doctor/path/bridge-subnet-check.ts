@@ -14,6 +14,7 @@ import {
 } from './bridges.ts';
 import { readContainers } from './containers.ts';
 import { gatewayOf, networkAround, type OwnPath } from './own-path.ts';
+import { shellWord } from '../shell-word.ts';
 
 export const bridgeSubnet = ownPathCheck(
   'bridge-subnet',
@@ -107,8 +108,9 @@ function bridgeFix({ row, address, isServed, gateway, isEmpty }: Misplaced): str
     return `ip address del ${address} dev docker0  # and give Docker another network: weft docker-opts; systemctl restart docker (docs/how-to/connect-containers.md)`;
   if (isEmpty && ENGINE_BRIDGES.has(ifname))
     return `ip link delete ${ifname}  # the CNI plugin creates it again for the next container`;
-  const add = isServed ? '' : `; ip address add ${gateway} dev ${ifname}`;
-  return `ip address del ${address} dev ${ifname}${add}  # then restart its containers: they have addresses of the old subnet`;
+  const dev = shellWord(ifname);
+  const add = isServed ? '' : `; ip address add ${gateway} dev ${dev}`;
+  return `ip address del ${address} dev ${dev}${add}  # then restart its containers: they have addresses of the old subnet`;
 }
 
 function splitAddress(text: string): [string, number] {

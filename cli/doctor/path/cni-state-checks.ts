@@ -6,6 +6,7 @@ import { truncate, type Check } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import { hasSeenAll, readContainers } from './containers.ts';
 import { readOwnPaths } from './own-path.ts';
+import { shellWord } from '../shell-word.ts';
 
 const POOLS = 'var/lib/cni/networks';
 const ATTACHMENTS = 'var/lib/cni/flannel';
@@ -64,7 +65,7 @@ const poolFull: Check = {
         impact: 'No further container of this host gets an address',
         fix:
           stale.length > 0
-            ? `rm -f ${stale.map(({ file }) => file).join(' ')}  # addresses that no container of this host has`
+            ? `rm -f ${stale.map(({ file }) => shellWord(file)).join(' ')}  # addresses that no container of this host has`
             : 'remove containers, or give hosts larger subnets ("SubnetLen" in weft config edit)',
       },
     ];
@@ -105,7 +106,7 @@ const stateDamaged: Check = {
           ...unreadable.map((file) => `${file}: no JSON`),
         ]),
         impact: 'An address stays reserved that no removal of a container frees, or such a removal fails',
-        fix: `rm -f ${[...empty, ...unreadable].join(' ')}  # after the containers that still use them are removed`,
+        fix: `rm -f ${[...empty, ...unreadable].map(shellWord).join(' ')}  # after the containers that still use them are removed`,
       },
     ];
   },

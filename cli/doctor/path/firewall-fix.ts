@@ -4,6 +4,7 @@ import type { Cidr, Family } from '../../../lib/address.ts';
 import type { Place } from '../../../daemon/trace/evaluate.ts';
 import type { Hook } from '../../../daemon/trace/packet.ts';
 import type { Tunnel } from './stages.ts';
+import { shellWord } from '../shell-word.ts';
 
 /** `iptables, table filter, chain INPUT, rule 1: -A INPUT …`. */
 export function renderPlace({ table, chain, base, rule }: Place): string {
@@ -34,12 +35,13 @@ export type Traffic =
  * of a firewall's manager would be gone when that writes its rules.
  */
 export function acceptCommand({ table, base }: Place, traffic: Traffic): string {
+  const [chain, name] = [shellWord(base.name), shellWord(table.name)];
   if (traffic.layer === 'arp')
-    return `nft insert rule ${table.family} ${table.name} ${base.name} ${arpMatch(base, table, traffic.bridge)} accept`;
+    return `nft insert rule ${table.family} ${name} ${chain} ${arpMatch(base, table, traffic.bridge)} accept`;
   if (table.program === 'nft')
-    return `nft insert rule ${table.family} ${table.name} ${base.name} ${nftMatch(traffic)} accept`;
-  const option = table.name === 'filter' ? '' : ` -t ${table.name}`;
-  return `${table.command ?? table.program}${option} -I ${base.name} ${iptablesMatch(traffic)} -j ACCEPT`;
+    return `nft insert rule ${table.family} ${name} ${chain} ${nftMatch(traffic)} accept`;
+  const option = table.name === 'filter' ? '' : ` -t ${name}`;
+  return `${table.command ?? table.program}${option} -I ${chain} ${iptablesMatch(traffic)} -j ACCEPT`;
 }
 
 /** Programs take the name `ipip` for 94, which /etc/protocols gives it. */
@@ -47,7 +49,7 @@ const protocolOf = ({ protocol }: Tunnel): string => (protocol === 'ipip' ? '4' 
 
 function arpMatch({ base }: Place['base'], { family }: Place['table'], bridge: string): string {
   if (family !== 'arp') return 'ether type arp';
-  return `${base?.hook === 'arp-output' ? 'oifname' : 'iifname'} ${bridge}`;
+  return `${base?.hook === 'arp-output' ? 'oifname' : 'iifname'} ${shellWord(bridge)}`;
 }
 
 /** What has a rule of its own, as IP packets and those of the tunnel. */

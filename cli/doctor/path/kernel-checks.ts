@@ -14,6 +14,7 @@ import { probePeers } from '../peer-probes.ts';
 import { readOwnPaths } from './own-path.ts';
 import { readPeerEnds } from './peer-ends.ts';
 import { stagesOf, type Stage } from './stages.ts';
+import { shellWord } from '../shell-word.ts';
 
 /** A hook's place in the order of IPsec: policies are checked once for each direction. */
 const DIRECTIONS: Readonly<Partial<Record<Stage['hook'], XfrmDirection>>> = {
@@ -73,12 +74,14 @@ const xfrmBlock: Check = {
         ),
         impact: 'The kernel drops these packets silently',
         fix: policies
-          .map(({ selector, direction }) => `ip xfrm policy delete ${selector} dir ${direction}`)
+          .map(({ selector, direction }) => `ip xfrm policy delete ${quoteEach(selector)} dir ${direction}`)
           .join('; '),
       },
     ];
   },
 };
+
+const quoteEach = (text: string): string => text.split(/\s+/).map(shellWord).join(' ');
 
 interface NeighbourRow {
   readonly dst: string;
@@ -133,7 +136,7 @@ const staticNeighbour: Check = {
           ),
         ),
         impact: 'Packets to these hosts go to that MAC address, whichever the host has now',
-        fix: entries.map(({ dst, dev }) => `ip neigh del ${dst} dev ${dev}`).join('; '),
+        fix: entries.map(({ dst, dev }) => `ip neigh del ${dst} dev ${shellWord(dev)}`).join('; '),
       },
     ];
   },

@@ -25,6 +25,7 @@ import { isUp, ownPathCheck } from './bridges.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import { lookupPath, type Ends, type PathLookup } from './path-lookup.ts';
 import { halvesOf, readPeerEnds, type PeerEnd } from './peer-ends.ts';
+import { shellWord } from '../shell-word.ts';
 
 const deviceForwarding = ownPathCheck(
   'device-forwarding',
@@ -40,7 +41,7 @@ const deviceForwarding = ownPathCheck(
         impact: off.some((dev) => path.devices.includes(dev))
           ? 'Containers of this host get no packet of other hosts'
           : 'No packet of these containers leaves this host',
-        fix: off.map((dev) => `sysctl -w net/ipv4/conf/${dev}/forwarding=1`).join('; '),
+        fix: off.map((dev) => `sysctl -w ${shellWord(`net/ipv4/conf/${dev}/forwarding`)}=1`).join('; '),
       },
     ];
   },
@@ -217,7 +218,7 @@ async function readCauses(facts: Facts, path: OwnPath, detours: readonly Detour[
     fixes.add(
       isPolicy || route === undefined
         ? passRule(path.family, path.network, rule.priority)
-        : `ip ${option} route del ${routeArguments(route)}`,
+        : `ip ${option} route del ${routeArguments(route, shellWord)}`,
     );
   }
   return { evidence: truncate([...evidence], 3), fixes: [...fixes] };
@@ -283,7 +284,7 @@ export async function findSourceChecks(facts: Facts): Promise<readonly Found[]> 
         ...values,
       ],
       impact: 'The kernel drops these packets silently',
-      fix: devices.map((dev) => `sysctl -w net/ipv4/conf/${dev}/rp_filter=2`).join('; '),
+      fix: devices.map((dev) => `sysctl -w ${shellWord(`net/ipv4/conf/${dev}/rp_filter`)}=2`).join('; '),
     },
   ];
 }

@@ -6,6 +6,7 @@ import type { Check, Found } from '../check.ts';
 import { links, type LinkRow } from '../checks-host.ts';
 import { readNamespaces } from './containers.ts';
 import type { Facts } from '../facts.ts';
+import { shellWord } from '../shell-word.ts';
 
 const vxlanConflict: Check = {
   id: 'vxlan-conflict',
@@ -47,7 +48,7 @@ function describeRival(
   namespace?: string,
 ): Found {
   const { external, id } = linkinfo?.info_data ?? {};
-  const prefix = namespace === undefined ? '' : `nsenter --net=${namespace} `;
+  const prefix = namespace === undefined ? '' : `nsenter --net=${shellWord(namespace)} `;
   return {
     severity: 'error',
     title:
@@ -59,7 +60,7 @@ function describeRival(
     ],
     impact:
       'The kernel allows one such device: the overlay device cannot be created, or its packets go elsewhere',
-    fix: `${prefix}ip link delete ${ifname}  # or, if it is in use, another "Port" or "VNI" for the overlay: weft config edit`,
+    fix: `${prefix}ip link delete ${shellWord(ifname)}  # or, if it is in use, another "Port" or "VNI" for the overlay: weft config edit`,
   };
 }
 
