@@ -8,6 +8,7 @@ import { truncate, type Check } from './check.ts';
 import { links } from './checks-host.ts';
 import { isBridge } from './path/bridges.ts';
 import { readPeerEnds } from './path/peer-ends.ts';
+import { isPartRoute, isRoutingByDaemon } from './path/route-checks.ts';
 import type { Facts } from './facts.ts';
 import { shellWord } from './shell-word.ts';
 
@@ -135,7 +136,8 @@ const duplicateMac: Check = {
         title: 'Several hosts publish one MAC address of their overlay devices',
         evidence: truncate(twice.map(([mac, keys]) => `${mac} is in ${keys.join(' and ')}`)),
         impact: 'Packets to these hosts go to one of them alone: the kernel finds a host by that address',
-        fix: 'on one of them: ip link delete flannel.1, which the daemon makes again with its own address; or weft leases release SUBNET for a stale key',
+        // Hosts of weft change such an address themselves: these run flanneld, which keeps a device that exists.
+        fix: 'weft leases release SUBNET for a stale key; else, on one of them: rm -f /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup; reboot  # udev derives the address from the machine id, and flanneld keeps a device that exists',
       },
     ];
   },
@@ -203,9 +205,10 @@ const networkOverlap: Check = {
     const leased = new Set(
       (await facts.leases).flatMap((one) => [one.subnets.ipv4, one.subnets.ipv6]).map(String),
     );
-    // A route for a part of a peer's subnet is a finding of its own, route-diverted.
-    const isDiverting = ({ dst }: RouteRow): boolean =>
-      ends.some(({ subnet }) => isInside(dst as Cidr, subnet));
+    // Where route-diverted examines a route for a part of a peer's subnet, that is its finding.
+    const isExamined = await isRoutingByDaemon(facts);
+    const isDiverting = (row: RouteRow): boolean =>
+      isExamined && ends.some(({ subnet }) => isPartRoute(row, subnet));
     const isOurs = ({ dst, dev, protocol, type }: RouteRow): boolean =>
       own.has(dev ?? '') || type === 'blackhole' || String(protocol) === OWN_PROTOCOL || leased.has(dst);
     const other = rows.filter(

@@ -117,7 +117,7 @@ const routeDiverted: Check = {
 };
 
 /** Backends without routes of the daemon lead packets by other means. */
-async function isRoutingByDaemon(facts: Facts): Promise<boolean> {
+export async function isRoutingByDaemon(facts: Facts): Promise<boolean> {
   const type = (await facts.status)?.network?.backend ?? (await facts.config)?.backend.type;
   return type !== 'alloc' && type !== 'extension';
 }
@@ -180,17 +180,24 @@ async function readRoutes(facts: Facts, family: Family): Promise<readonly RouteR
 /** Most routes of one peer's subnet that the kernel is asked about. */
 const MAX_ROUTES = 4;
 
-/** An address of each route of others that is more specific than that of a subnet. */
+/** An address of each route of others for a part of a subnet. */
 function within(routes: readonly RouteRow[], subnet: Cidr): readonly IpAddress[] {
   return routes
-    .filter(({ protocol }) => !KEPT_PROTOCOLS.has(String(protocol)))
-    .map(({ dst }) => ({ first: parseIp(dst.replace(/\/.*/, '')), length: Number(dst.split('/')[1] ?? 128) }))
-    .filter(
-      ({ first, length }) =>
-        first !== undefined && length > prefixLengthOf(subnet) && contains(subnet, first),
-    )
+    .filter((route) => isPartRoute(route, subnet))
+    .map(toPrefix)
     .map(({ first, length }) => (length >= bitsOf(familyOf(subnet)) ? first! : addToAddress(first!, 1n)))
     .slice(0, MAX_ROUTES);
+}
+
+/** Whether a route of others is more specific than that of a subnet. */
+export function isPartRoute(route: Pick<RouteRow, 'dst' | 'protocol'>, subnet: Cidr): boolean {
+  const { first, length } = toPrefix(route);
+  const isOfOthers = !KEPT_PROTOCOLS.has(String(route.protocol));
+  return isOfOthers && first !== undefined && length > prefixLengthOf(subnet) && contains(subnet, first);
+}
+
+function toPrefix({ dst }: Pick<RouteRow, 'dst'>) {
+  return { first: parseIp(dst.replace(/\/.*/, '')), length: Number(dst.split('/')[1] ?? 128) };
 }
 
 interface Causes {
