@@ -10,7 +10,7 @@ import { isBridge } from './path/bridges.ts';
 import { readPeerEnds } from './path/peer-ends.ts';
 import { isPartRoute, isRoutingByDaemon } from './path/route-checks.ts';
 import type { Facts } from './facts.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from './text/shell-word.ts';
 
 const configMissing: Check = {
   id: 'config-missing',

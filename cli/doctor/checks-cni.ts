@@ -1,7 +1,7 @@
 // Checks of what container runtimes call: the conflist that the daemon keeps, and its plugins.
 import { access } from 'node:fs/promises';
 import type { Check } from './check.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from './text/shell-word.ts';
 
 const conflistOrder: Check = {
   id: 'conflist-order',

@@ -4,7 +4,7 @@
 import { contains, isInside, parseCidr, parseIp, type Cidr } from '../../lib/address.ts';
 import { truncate, type Check } from './check.ts';
 import { links, type LinkRow } from './checks-host.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from './text/shell-word.ts';
 
 /** This host's part of the overlay network. */
 export interface DirectPath {

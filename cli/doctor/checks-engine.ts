@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { parseSubnetEnv } from '../../daemon/subnet-file/subnet-env.ts';
 import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from './text/shell-word.ts';
 
 const subnetFile: Check = {
   id: 'subnet-file',

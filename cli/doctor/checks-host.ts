@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { loadNative } from '../../native/index.ts';
 import type { Check } from './check.ts';
 import type { Facts } from './facts.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from './text/shell-word.ts';
 
 export interface LinkRow {
   readonly ifindex?: number;

@@ -3,7 +3,7 @@ import type { DifferenceV1 } from '../../api/index.ts';
 import { truncate, type Check, type Found } from './check.ts';
 import type { Facts } from './facts.ts';
 import { findSourceChecks } from './path/route-checks.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from './text/shell-word.ts';
 
 /** A difference that lasts this long is no change in progress. */
 const STEADY_MS = 600;

@@ -6,7 +6,7 @@ import { truncate, type Check, type Found } from './check.ts';
 import { findChecksumFault } from './checksum-finding.ts';
 import type { Suspect } from './containers/suspects.ts';
 import { readKnownCauses, type KnownCauses } from './path/known-causes.ts';
-import { shellWord } from './shell-word.ts';
+import { shellWord } from './text/shell-word.ts';
 import { isBlocked, isRouted, probePeers, name, type PeerProbe } from './peer-probes.ts';
 
 function pathCheck(

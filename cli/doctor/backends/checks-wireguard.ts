@@ -6,7 +6,7 @@ import { parseWireguardKey } from '../../../lib/wireguard-key.ts';
 import type { DeviceV1 } from '../../../api/index.ts';
 import { labelOf, truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 const DEFAULT_KEY_FILE = 'run/flannel/wgkey';
 

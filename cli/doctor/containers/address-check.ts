@@ -4,7 +4,7 @@ import { links, type LinkRow } from '../checks-host.ts';
 import type { Facts } from '../facts.ts';
 import { isBridge, readKeptDevices } from '../path/bridges.ts';
 import { gatewayOf, overlayDevices, readOwnPaths } from '../path/own-path.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 import { readContainerLinks } from './container-links.ts';
 
 interface AddressFault {

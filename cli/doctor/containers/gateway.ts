@@ -1,7 +1,7 @@
 // Whether silence of a container's gateway is a fault of the link between them, or a filter of ICMP to this host.
 import type { IpAddress } from '../../../lib/address.ts';
 import type { Facts } from '../facts.ts';
-import { parseRows } from '../parse-rows.ts';
+import { parseRows } from '../text/parse-rows.ts';
 import { inNamespace } from '../path/containers.ts';
 import type { ContainerLink } from './container-links.ts';
 

@@ -3,13 +3,13 @@
 import { truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import type { LinkRow } from '../checks-host.ts';
-import { parseRows } from '../parse-rows.ts';
+import { parseRows } from '../text/parse-rows.ts';
 import { lookupPath } from '../path/path-lookup.ts';
 import { inNamespace } from '../path/containers.ts';
 import { isUp } from '../path/bridges.ts';
 import { containerAddress } from './address-check.ts';
 import { readContainerLinks, type ContainerLink } from './container-links.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 const IMPACT = 'These containers reach nothing, and nothing reaches them';
 

@@ -20,7 +20,7 @@ import { readContainerLinks, type ContainerLink } from './container-links.ts';
 import { LINK_CHECKS } from './link-checks.ts';
 import { CONTAINER_ROUTE_CHECKS } from './route-check.ts';
 import { readArpSuspects, readInnerSuspects, readSuspects, type Suspect } from './suspects.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 /** Echoes of a series, and how many of them may be lost on a busy host. */
 const SERIES = 20;

@@ -17,7 +17,7 @@ import { inNamespace, readContainers, type Container } from '../path/containers.
 import { localAddresses, type OwnPath } from '../path/own-path.ts';
 import { OWN_TABLES } from '../path/route-checks.ts';
 import { readPeerEnds, type PeerEnd } from '../path/peer-ends.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 /** A container that sends packets for a peer elsewhere, or nowhere. */
 interface Lost {

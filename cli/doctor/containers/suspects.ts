@@ -2,9 +2,9 @@
 // tc(8), settings of ARP, rules inside a container. Named as evidence once packets are lost.
 import { links } from '../checks-host.ts';
 import type { Facts } from '../facts.ts';
-import { parseRows } from '../parse-rows.ts';
+import { parseRows } from '../text/parse-rows.ts';
 import { inNamespace } from '../path/containers.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 export interface Suspect {
   readonly evidence: string;

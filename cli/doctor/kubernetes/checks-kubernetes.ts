@@ -7,7 +7,7 @@ import { truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import { kubeClock } from '../clock-check.ts';
 import { askServers, fileConfig, missingRights, type ServerAnswer } from './kubernetes-facts.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 const IMPACT =
   'Packets follow the last kernel state; nodes that join, leave or change, and changes of this one, are not seen';

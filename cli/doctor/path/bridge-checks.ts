@@ -13,7 +13,7 @@ import {
 } from './bridges.ts';
 import { readContainers } from './containers.ts';
 import { gatewayOf, readOwnPaths } from './own-path.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 const IMPACT = 'Containers on that bridge reach no other host, and no other host reaches them';
 

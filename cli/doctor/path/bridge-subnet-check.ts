@@ -14,7 +14,7 @@ import {
 } from './bridges.ts';
 import { readContainers } from './containers.ts';
 import { gatewayOf, networkAround, type OwnPath } from './own-path.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 export const bridgeSubnet = ownPathCheck(
   'bridge-subnet',

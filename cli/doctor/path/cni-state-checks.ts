@@ -6,7 +6,7 @@ import { truncate, type Check } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import { hasSeenAll, readContainers } from './containers.ts';
 import { readOwnPaths } from './own-path.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 const POOLS = 'var/lib/cni/networks';
 const ATTACHMENTS = 'var/lib/cni/flannel';

@@ -4,7 +4,7 @@ import type { Cidr, Family } from '../../../lib/address.ts';
 import type { Place } from '../../../daemon/trace/evaluate.ts';
 import type { Hook } from '../../../daemon/trace/packet.ts';
 import type { Tunnel } from './stages.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 /** `iptables, table filter, chain INPUT, rule 1: -A INPUT …`. */
 export function renderPlace({ table, chain, base, rule }: Place): string {

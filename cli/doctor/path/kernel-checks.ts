@@ -14,7 +14,7 @@ import { probePeers } from '../peer-probes.ts';
 import { readOwnPaths } from './own-path.ts';
 import { readPeerEnds } from './peer-ends.ts';
 import { stagesOf, type Stage } from './stages.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 /** A hook's place in the order of IPsec: policies are checked once for each direction. */
 const DIRECTIONS: Readonly<Partial<Record<Stage['hook'], XfrmDirection>>> = {

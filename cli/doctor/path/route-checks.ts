@@ -25,7 +25,7 @@ import { isUp, ownPathCheck } from './bridges.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import { lookupPath, type Ends, type PathLookup } from './path-lookup.ts';
 import { halvesOf, readPeerEnds, type PeerEnd } from './peer-ends.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 const deviceForwarding = ownPathCheck(
   'device-forwarding',

@@ -6,7 +6,7 @@ import type { Check, Found } from '../check.ts';
 import { links, type LinkRow } from '../checks-host.ts';
 import { readNamespaces } from './containers.ts';
 import type { Facts } from '../facts.ts';
-import { shellWord } from '../shell-word.ts';
+import { shellWord } from '../text/shell-word.ts';
 
 const vxlanConflict: Check = {
   id: 'vxlan-conflict',
