@@ -19,9 +19,11 @@ import {
   type RouteRow,
   type RuleRow,
 } from '../../../daemon/trace/policy-routing.ts';
+import { evaluate } from '../../../daemon/trace/evaluate.ts';
 import { truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import { isUp, ownPathCheck } from './bridges.ts';
+import { readFirewall } from './firewall-facts.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import { lookupPath, type Ends, type PathLookup } from './path-lookup.ts';
 import { halvesOf, readPeerEnds, type PeerEnd } from './peer-ends.ts';
@@ -69,20 +71,57 @@ function readDetours(facts: Facts, path: OwnPath): Promise<readonly Detour[]> {
     if (bridge === undefined || device === undefined || off.length > 0 || !isForwarding) return [];
     const [all, routes] = await Promise.all([readPeerEnds(facts), readRoutes(facts, path.family)]);
     const ends = all.filter(({ family }) => family === path.family);
+    const kinds = await readPacketKinds(facts, path.family);
     const found = await Promise.all(
-      ends.flatMap((end) => [
-        ...[end.address, ...within(routes, end.subnet)].map((to) =>
-          detour(facts, { from: path.address, to, iif: bridge.ifname }, (lookup) =>
-            isOnPath(path, end, lookup),
+      ends.flatMap((end) =>
+        kinds.flatMap((protocol) => [
+          ...[...new Set([end.address, ...within(routes, end.subnet)])].map(async (to) =>
+            detour(
+              facts,
+              await withMark(facts, { from: path.address, to, iif: bridge.ifname, ...protocol }, device),
+              (lookup) => isOnPath(path, end, lookup),
+            ),
           ),
-        ),
-        detour(facts, { from: end.address, to: path.address, iif: device }, ({ dev }) =>
-          path.bridges.some(({ ifname }) => ifname === dev),
-        ),
-      ]),
+          withMark(
+            facts,
+            { from: end.address, to: path.address, iif: device, ...protocol },
+            bridge.ifname,
+          ).then((packet) =>
+            detour(facts, packet, ({ dev }) => path.bridges.some(({ ifname }) => ifname === dev)),
+          ),
+        ]),
+      ),
     );
     return found.flat();
   });
+}
+
+/** Protocols that the kernel is asked about: few policy rules are about one. */
+async function readPacketKinds(facts: Facts, family: Family): Promise<readonly Pick<Ends, 'protocol'>[]> {
+  const rules = (await facts.ip<RuleRow>(family === 4 ? '-4' : '-6', 'rule', 'show')) ?? [];
+  const hasProtocols = rules.some(({ ipproto }) => ipproto !== undefined);
+  return hasProtocols ? [{}, { protocol: 'tcp' }, { protocol: 'udp' }] : [{}];
+}
+
+/** The packet with the mark that rules of the firewall set before it is routed, if that is certain. */
+async function withMark(facts: Facts, ends: Ends, device: string): Promise<Ends> {
+  const { tables } = await readFirewall(facts);
+  const { from, to, iif, protocol = 'tcp' } = ends;
+  const isUdp = protocol === 'udp';
+  const { packet } = evaluate(tables, 'prerouting', {
+    family: familyOf(from),
+    protocol: isUdp ? 'udp' : 'tcp',
+    source: from,
+    target: to,
+    sourcePort: 40_001,
+    targetPort: 39_999,
+    iif,
+    oif: device,
+    state: 'new',
+    isToHost: false,
+    mark: 0,
+  });
+  return packet.mark === undefined || packet.mark === 0 ? ends : { ...ends, mark: packet.mark };
 }
 
 async function detour(
@@ -239,7 +278,7 @@ function causeOfDetour(
   { ends, lookup }: Detour,
 ): RouteCause | undefined {
   const { from, to, iif } = ends;
-  const reversed = { from: to, to: from, iif: bridges[0]?.ifname ?? 'lo' };
+  const reversed = { ...ends, from: to, to: from, iif: bridges[0]?.ifname ?? 'lo' };
   const candidates = iif === 'lo' || lookup.error === undefined ? [ends] : [ends, reversed];
   return candidates
     .map((packet) => causeOf(rules, routes, packet))
