@@ -77,6 +77,18 @@ export const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     async (rounds) =>
       recordOf(await (await import('./cluster/converge.ts')).benchConverge(undefined, rounds)),
   ),
+  pauses: {
+    builds: BUNDLE,
+    question:
+      'how long the event loop of a daemon stands still among 10,000 peers, and one that leaves waits',
+    hasOptions: true,
+    needs: async (args) => {
+      (await import('./cluster/pauses.ts')).parsePausesOptions(args);
+      return LAB_TOOLS;
+    },
+    run: async ({ args, rounds }) =>
+      recordOf(await (await import('./cluster/pauses.ts')).benchPauses(args, rounds)),
+  },
   kubernetes: {
     builds: BUNDLE,
     question:

@@ -14,6 +14,7 @@ export const TYPICAL: Readonly<Record<string, Typical>> = {
   loss: { sec: 600, rounds: 3 },
   micro: { sec: 60, rounds: 5 },
   converge: { sec: 60, rounds: 3 },
+  pauses: { sec: 30, rounds: 1 },
   kubernetes: { sec: 180, rounds: 1 },
   control: { sec: 60, rounds: 3 },
   simulate: { sec: 120, rounds: 1 },

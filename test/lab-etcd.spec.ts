@@ -11,7 +11,7 @@ const SUBNETS = '/coreos.com/network/subnets';
 const NOTICE_MS = 60_000;
 const INTERVAL_MS = 10;
 /** How long entries of a peer outlive its key. */
-const KEPT_MS = 80;
+const KEPT_MS = 60;
 
 const foreignValue = (mac: string) =>
   `{"PublicIP":"198.18.9.9","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"${mac}"}}`;
@@ -44,7 +44,7 @@ describe('etcd', () => {
     const log = (await readFile(`${lab().logFolder}/h1.log`, 'utf8')).slice(from);
     const timeOf = (event: string) => Date.parse(new RegExp(`^(\\S+) .*${event}`, 'm').exec(log)![1]!);
     const awayMs = timeOf('Leased a subnet') - timeOf('Lost the lease');
-    return awayMs < KEPT_MS / 2 ? 0 : awayMs / INTERVAL_MS;
+    return awayMs < (2 / 3) * KEPT_MS ? 0 : awayMs / INTERVAL_MS;
   }
 
   /** Resolves once the log of `h1` has `pattern` in what was written since `from`. */

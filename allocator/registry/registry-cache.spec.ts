@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { FakeClock } from '../../test/support/fake-clock.ts';
+import { TurnMeter } from '../../lib/turn-meter.ts';
 import { MemoryStore } from './memory/registry-memory-store.ts';
 import { MemoryRegistry } from './memory/registry-memory.ts';
 import { RegistryCache } from './registry-cache.ts';
 import type { RegistryCacheChange } from './cache-listeners.ts';
 import type { LastKnown } from './cache-recall.ts';
-import { NO_LEASE, NO_REVISION, toRevision, type ConfigEntry } from './registry.ts';
+import { decodeEntry } from './lease-entry.ts';
+import type { DecodeEntry } from './registry-snapshot-store.ts';
+import { NO_LEASE, NO_REVISION, toRevision, type ConfigEntry, type RegistryReader } from './registry.ts';
 
 const value = (publicIp: string): string => JSON.stringify({ PublicIP: publicIp, PublicIPv6: null });
 const subnetKey = (index: number): string => `10.${index >> 8}.${index & 255}.0-24`;
@@ -439,11 +442,68 @@ describe('RegistryCache', () => {
     for (let index = 0; index < 2000; index++) store.put(subnetKey(index), value('192.0.2.1'));
     const patient = new RegistryCache({ registry, clock, random: () => 0.5 });
     patient.start();
+    await patient.ready;
     await clock.advance(500_000);
     assert.equal(patient.resyncs.periodic, 0);
     await clock.advance(100_000);
     assert.equal(patient.resyncs.periodic, 1);
     patient.stop();
+  });
+
+  describe('decodes a large list in slices', () => {
+    const COUNT = 1100;
+    const meter = new TurnMeter();
+    let slow: RegistryCache;
+    let changes: number;
+    let follow: ((config: ConfigEntry | undefined) => void) | undefined;
+
+    beforeEach(() => {
+      for (let index = 0; index < COUNT; index++) store.put(subnetKey(index), value('192.0.2.1'));
+      store.putConfig('{"Network":"10.0.0.0/8"}');
+      changes = 0;
+      const reader: RegistryReader = {
+        snapshot: (signal) => registry.snapshot(signal),
+        changesSince: (revision, signal) => registry.changesSince(revision, signal),
+        watch: (options) => registry.watch(options),
+        followConfig: (onChange) => {
+          follow = onChange;
+          return () => undefined;
+        },
+      };
+      const decode: DecodeEntry = (entry) => {
+        meter.count(1);
+        return decodeEntry(entry);
+      };
+      slow = new RegistryCache({ registry: reader, clock, random: () => 0.5, decode });
+      slow.subscribe({ onChange: () => changes++ });
+      slow.start();
+    });
+
+    it('and shows it as a whole', async () => {
+      await clock.settle();
+      assert.deepEqual([slow.leases.size, changes], [0, 0]);
+      await slow.ready;
+      assert.deepEqual([slow.leases.size, slow.entries.size, changes], [COUNT, COUNT, 1]);
+      assert.equal(meter.most, 250);
+      slow.stop();
+    });
+
+    it('and a config that changes meanwhile stays', async () => {
+      await clock.settle();
+      const config = { text: '{"Network":"10.1.0.0/16"}', modRevision: toRevision(9999) };
+      follow!(config);
+      await slow.ready;
+      assert.deepEqual(slow.config, config);
+      slow.stop();
+    });
+
+    it('and ends that when it is stopped', async () => {
+      await clock.settle();
+      slow.stop();
+      await assert.rejects(slow.ready, /stopped/);
+      await clock.settle();
+      assert.equal(slow.leases.size, 0);
+    });
   });
 
   it('decodes an entry once however often it is read', async () => {
@@ -457,6 +517,7 @@ describe('RegistryCache', () => {
       decode: ({ key }) => ({ ok: false, invalid: { key, reason: `counted as ${++decoded}` } }),
     });
     counting.start();
+    await counting.ready;
     await clock.advance(3_600_000);
     assert.ok(counting.resyncs.periodic > 10);
     assert.equal(decoded, 10_000);

@@ -20,6 +20,7 @@ import {
   type RegistryReader,
   type RegistryEntry,
   type RegistryEvent,
+  type RegistrySnapshot,
   type Revision,
 } from './registry.ts';
 import { RegistrySnapshotStore, type DecodeEntry } from './registry-snapshot-store.ts';
@@ -46,6 +47,10 @@ const MAX_INCREMENTAL = 11;
 const BACKOFF = { baseMs: 500, capMs: 5000 };
 /** A watch that lives this long, or brings events, resets the back-off. */
 const HEALTHY_WATCH_MS = 10_000;
+
+interface FollowedConfig {
+  readonly config: ConfigEntry | undefined;
+}
 
 export class RegistryCache {
   /**
@@ -75,6 +80,8 @@ export class RegistryCache {
    * backup restored between that list and its watch makes revisions incomparable.
    */
   #incrementalLeft = 0;
+  /** The config as it changed apart from lists and watches, since the last list was answered. */
+  #followed: FollowedConfig | undefined;
 
   constructor(options: RegistryCacheOptions) {
     const { clock, decode, random, recall: read } = options;
@@ -227,10 +234,13 @@ export class RegistryCache {
     const snapshot = await this.#options.registry.snapshot(signal);
     signal.throwIfAborted();
     this.#recall?.end();
+    this.#followed = undefined;
+    const decoded = await this.#store.decodeAhead(snapshot.entries, signal);
+    signal.throwIfAborted();
     this.#lastKnownAt = undefined;
     const isRestored = snapshot.revision < seenRevision;
     this.#resyncs[isRestored ? 'restored' : reason]++;
-    const change = this.#store.applySnapshot(snapshot);
+    const change = this.#store.applySnapshot(withConfig(snapshot, this.#followed), decoded);
     if (isRestored) this.#seenRevision = snapshot.revision;
     this.noteRevision(snapshot.revision);
     this.#lastContactMs = this.#options.clock.nowMs();
@@ -245,6 +255,7 @@ export class RegistryCache {
 
   /** The first list brings the config with the entries. */
   #applyConfig(config: ConfigEntry | undefined): void {
+    this.#followed = { config };
     if (this.revision === NO_REVISION) return;
     this.#listeners.notifyChange({ ...this.#store.applyConfig(config), isRestored: false });
   }
@@ -300,4 +311,11 @@ export class RegistryCache {
     if (error !== undefined) this.#lastError = error;
     this.#listeners.notifyConnection(isConnected, error);
   }
+}
+
+/** A config that changed while the answer was decoded is newer than the one in it. */
+function withConfig(snapshot: RegistrySnapshot, followed: FollowedConfig | undefined): RegistrySnapshot {
+  if (followed === undefined) return snapshot;
+  const { entries, revision } = snapshot;
+  return { entries, revision, ...(followed.config && { config: followed.config }) };
 }

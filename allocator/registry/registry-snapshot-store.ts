@@ -1,6 +1,7 @@
 // The data of the registry cache: entries as read, what they decode to, and the config text. It
 // makes a full list or a batch of events the set of keys that differ. Each entry is decoded once;
 // an invalid one concerns its key alone. No clock, no I/O.
+import { eachInSlices } from '../../lib/slices.ts';
 import type { DecodedEntry } from './lease-entry.ts';
 import type { InvalidEntry, Lease } from '../lease.ts';
 import { NO_REVISION } from './registry.ts';
@@ -22,6 +23,13 @@ export interface RegistryChange {
 
 export type DecodeEntry = (entry: RegistryEntry) => DecodedEntry;
 
+/** Results of {@link RegistrySnapshotStore.decodeAhead}. */
+export type DecodedEntries = ReadonlyMap<RegistryEntry, DecodedEntry>;
+
+/** Some milliseconds of decoding. */
+const ENTRIES_PER_SLICE = 250;
+const NONE: DecodedEntries = new Map();
+
 export class RegistrySnapshotStore {
   readonly entries = new Map<string, RegistryEntry>();
   readonly leases = new Map<string, Lease>();
@@ -36,12 +44,26 @@ export class RegistrySnapshotStore {
     this.#decode = decode;
   }
 
-  applySnapshot(snapshot: RegistrySnapshot): RegistryChange {
+  /**
+   * Decodes those of `entries` that the store does not have yet, in slices. Changes nothing: what an entry decodes to depends
+   * on the entry alone, so the store may change meanwhile, and {@link applySnapshot} decodes what is missing then.
+   */
+  async decodeAhead(entries: readonly RegistryEntry[], signal?: AbortSignal): Promise<DecodedEntries> {
+    const decoded = new Map<RegistryEntry, DecodedEntry>();
+    const isNew = (entry: RegistryEntry): boolean => !hasSameContent(entry, this.entries.get(entry.key));
+    await eachInSlices(entries.filter(isNew), ENTRIES_PER_SLICE, (entry) => {
+      signal?.throwIfAborted();
+      decoded.set(entry, this.#decode(entry));
+    });
+    return decoded;
+  }
+
+  applySnapshot(snapshot: RegistrySnapshot, decoded: DecodedEntries = NONE): RegistryChange {
     const put = new Set<string>();
     const removed = new Set(this.entries.keys());
     for (const entry of snapshot.entries) {
       removed.delete(entry.key);
-      if (this.#put(entry)) put.add(entry.key);
+      if (this.#put(entry, decoded.get(entry))) put.add(entry.key);
     }
     for (const key of removed) this.#remove(key);
     this.revision = snapshot.revision;
@@ -88,14 +110,13 @@ export class RegistrySnapshotStore {
   }
 
   /** Compares the content too: after a restore the same revision may stand for another value. */
-  #put(entry: RegistryEntry): boolean {
+  #put(entry: RegistryEntry, ahead?: DecodedEntry): boolean {
     const known = this.entries.get(entry.key);
     this.entries.set(entry.key, entry);
-    if (known?.value === entry.value && known.leaseId === entry.leaseId)
-      return known.modRevision !== entry.modRevision;
+    if (hasSameContent(entry, known)) return known?.modRevision !== entry.modRevision;
     this.leases.delete(entry.key);
     this.invalidEntries.delete(entry.key);
-    const decoded = this.#decode(entry);
+    const decoded = ahead ?? this.#decode(entry);
     if (decoded.ok) this.leases.set(entry.key, decoded.lease);
     else this.invalidEntries.set(entry.key, decoded.invalid);
     return true;
@@ -116,10 +137,12 @@ export class RegistrySnapshotStore {
   }
 }
 
+function hasSameContent(entry: RegistryEntry, known: RegistryEntry | undefined): boolean {
+  return known?.value === entry.value && known.leaseId === entry.leaseId;
+}
+
 function isSameEntry(entry: RegistryEntry, known: RegistryEntry | undefined): boolean {
-  return (
-    known?.modRevision === entry.modRevision && known.value === entry.value && known.leaseId === entry.leaseId
-  );
+  return known?.modRevision === entry.modRevision && hasSameContent(entry, known);
 }
 
 function isSameConfig(a: ConfigEntry | undefined, b: ConfigEntry | undefined): boolean {

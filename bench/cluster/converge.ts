@@ -1,11 +1,10 @@
 // How fast does a host catch up with a cluster? N peer leases wait in etcd; a daemon starts; measured until the last
 // entry is in the kernel, beside `ip -batch` and `bridge -batch` making the same entries on the host next to it. Then
 // one more host joins. Then the daemon's memory.
-import { spawn } from 'node:child_process';
 import { Lab } from '../../lab/lab.ts';
-import { waitFor } from '../../lab/wait.ts';
 import { runBaseline } from './baseline.ts';
 import { openWriter, startTimed, type Writer } from './lab-programs.ts';
+import { openMonitor } from './route-monitor.ts';
 import { BENCH_CONFIG, fakePeer } from './seed.ts';
 import type { BenchResult, Metric } from '../metrics.ts';
 import { withInstalled } from '../host/installed.ts';
@@ -136,38 +135,10 @@ async function measureChanges(lab: Lab, writer: Writer, firstIndex: number): Pro
   const indexes = Array.from({ length: JOINS }, (_, offset) => firstIndex + offset);
   const joinMs: number[] = [];
   const leaveMs: number[] = [];
-  // The clock starts at the request; etcd accepts it a moment later, so the metrics are upper bounds.
-  const time = async (command: object, line: string): Promise<number> => {
-    const askedMs = performance.timeOrigin + performance.now();
-    await writer.send(command);
-    return (await monitor.lineSeenMs(line)) - askedMs;
-  };
+  const time = (command: object, line: string): Promise<number> => monitor.timeOf(writer, command, line);
   for (const index of indexes) joinMs.push(await time({ put: index }, `${fakePeer(index).subnet}/24`));
   for (const index of indexes)
     leaveMs.push(await time({ delete: index }, `Deleted ${fakePeer(index).subnet}/24`));
   monitor.end();
   return { joinMs, leaveMs };
-}
-
-/** `ip monitor route` on `h1`, listening for certain. */
-async function openMonitor(lab: Lab) {
-  const [file, ...args] = lab.sandbox.commandLine(['ip', '-ts', 'monitor', 'route'], 'h1');
-  const monitor = spawn(file!, args, { stdio: ['ignore', 'pipe', 'ignore'] });
-  let seen = '';
-  monitor.stdout.on('data', (chunk: Buffer) => (seen += chunk.toString()));
-  const prime = async () => {
-    // Added and deleted: a replace by an identical route emits no notification.
-    await lab.check('h1', ['sh', '-c', 'ip route add 203.0.113.1/32 dev lo; ip route del 203.0.113.1/32']);
-    return seen.includes('203.0.113.1');
-  };
-  await waitFor('ip monitor to listen', prime, 10_000);
-  return {
-    /** Unix time, in ms, of the first line that begins with `start`. */
-    async lineSeenMs(start: string): Promise<number> {
-      const line = new RegExp(`\\[([0-9T:.-]+)\\] ?${start.replaceAll('.', '\\.')} `);
-      await waitFor(`the notification '${start}'`, () => line.test(seen), 10_000, 2);
-      return Date.parse(`${line.exec(seen)![1]!.slice(0, 23)}Z`);
-    },
-    end: () => void monitor.kill(),
-  };
 }

@@ -1,5 +1,6 @@
 // Reads from the tables: the state that is ours, the host's interfaces, the main table. It caches
 // nothing.
+import { eachInSlices } from '../../lib/slices.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual-state.ts';
@@ -37,6 +38,9 @@ import { toWireguardLink, toWireguardPeer, type EndpointMemory } from './wiregua
 import { routeKey, RouteOwnership } from './route-ownership.ts';
 
 type Objects = Map<ObjectKey, ActualObject>;
+
+/** Some milliseconds of making objects of them. */
+const MESSAGES_PER_SLICE = 1000;
 
 /** Where kernel state is read. */
 export interface StateSources {
@@ -131,15 +135,15 @@ async function readDevice(
     const object = toAddress(message, name);
     if (object) addObject(objects, object);
   }
-  for (const message of await tables.neighbours(index)) {
+  await eachInSlices(await tables.neighbours(index), MESSAGES_PER_SLICE, (message) => {
     const object = toNeighbour(message, name);
     if (object) addObject(objects, object);
-  }
+  });
   if (vxlan === undefined) return;
-  for (const message of await tables.fdb(index)) {
+  await eachInSlices(await tables.fdb(index), MESSAGES_PER_SLICE, (message) => {
     const entry = toFdb(message, name);
     if (entry && !objects.has(objectKey(entry))) objects.set(objectKey(entry), entry);
-  }
+  });
 }
 
 async function readOwnedRoutes(
@@ -149,13 +153,12 @@ async function readOwnedRoutes(
   objects: Objects,
 ): Promise<void> {
   const owned = new RouteOwnership(ownership);
-  for (const family of [4, 6] as const) {
-    for (const message of await tables.routes(family)) {
+  for (const family of [4, 6] as const)
+    await eachInSlices(await tables.routes(family), MESSAGES_PER_SLICE, (message) => {
       const dev = nameOf(message.index) ?? '';
-      if (!owned.isOurs({ ...message, dev, hasGateway: message.gateway !== undefined })) continue;
-      addObject(objects, toRoute(message, dev), routeKey(message));
-    }
-  }
+      if (owned.isOurs({ ...message, dev, hasGateway: message.gateway !== undefined }))
+        addObject(objects, toRoute(message, dev), routeKey(message));
+    });
 }
 
 /** All interfaces with their addresses. @throws KernelReadError */

@@ -3,8 +3,8 @@
 // the grace time keeps traffic to it going.
 import type { Clock } from '../../lib/clock.ts';
 
-/** How long the entries of a peer outlive its lease. */
-const REMOVAL_GRACE_MS = 80;
+/** How long the entries of a peer outlive its lease. Packets to a host that is gone are answered by no error as long. */
+const REMOVAL_GRACE_MS = 60;
 
 export class DepartedPeers {
   readonly #clock: Clock;
@@ -25,6 +25,10 @@ export class DepartedPeers {
   get deadlinesMs(): readonly number[] {
     for (const dueMs of this.#dueMs.values()) return [dueMs];
     return [];
+  }
+
+  has(key: string): boolean {
+    return this.#dueMs.has(key);
   }
 
   add(key: string): void {

@@ -16,7 +16,7 @@ import { host as factsOf, ip4 } from '../../backends/fixture.ts';
 import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import { transportId, transportOf } from '../../backends/transport.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
-import { CountingKernel } from '../../test/support/reconciler-host.ts';
+import { CountingKernel, SMALLEST_SLICES } from '../../test/support/reconciler-host.ts';
 import { ConfigWatcher } from '../node/config-watcher.ts';
 import { chooseDatapath, INITIAL_DATAPATHS, withDatapaths, withMode } from '../host/datapath-mode.ts';
 import { createLogRateLimit } from '../log/log-rate-limit.ts';
@@ -58,10 +58,17 @@ class TestDaemon {
   readonly #facts: HostFacts;
   #datapaths = INITIAL_DATAPATHS;
   readonly #random: () => number;
+  readonly #isSliced: boolean;
 
   constructor(
     registry: MemoryRegistry,
-    parts: { clock: FakeClock; kernel: CountingKernel; facts: HostFacts; random: () => number },
+    parts: {
+      clock: FakeClock;
+      kernel: CountingKernel;
+      facts: HostFacts;
+      random: () => number;
+      isSliced: boolean;
+    },
   ) {
     const { clock, random } = parts;
     this.registry = registry;
@@ -69,6 +76,7 @@ class TestDaemon {
     this.#kernel = parts.kernel;
     this.#facts = parts.facts;
     this.#random = random;
+    this.#isSliced = parts.isSliced;
     this.registryCache = new RegistryCache({ registry, clock, random });
     this.registryCache.start();
     this.registryCache.ready.then(
@@ -101,7 +109,15 @@ class TestDaemon {
     const { config, revision } = snapshot;
     const [clock, random, kernel] = [this.#clock, this.#random, this.#kernel];
     const onSettled = (): void => this.network.wake();
-    this.reconciler = new Reconciler({ kernel, clock, random, resyncIntervalMs: RESYNC_MS, onSettled });
+    const slices = this.#isSliced ? { slices: SMALLEST_SLICES } : {};
+    this.reconciler = new Reconciler({
+      kernel,
+      clock,
+      random,
+      resyncIntervalMs: RESYNC_MS,
+      onSettled,
+      ...slices,
+    });
     this.network = new OverlayController({
       host: { clusterConfig: config, config },
       facts: this.#factsFor(config),
@@ -110,6 +126,7 @@ class TestDaemon {
       policyFor: () => FORWARDING_DISABLED,
       isBlackholing: false,
       migrationTimeoutMs: 0,
+      ...(this.#isSliced && { peersPerSlice: 1 }),
       publish: () => this.leaseManager.publish(),
       onMigration: () => undefined,
       clock,
@@ -180,13 +197,19 @@ class Host {
   }
 
   #begin(): TestDaemon {
-    const { clock, store } = this.#world;
+    const { clock, isSliced, store } = this.#world;
     const random = (): number => (this.#draw = (this.#draw * 16_807) % 2_147_483_647) / 2_147_483_647;
     const facts = factsOf({
       interface: { name: 'eth0', mtu: 1500 as UnderlayMtu, ipv4: this.#ipv4 },
       publicIp: this.#ipv4,
     });
-    return new TestDaemon(new MemoryRegistry(store), { clock, kernel: this.kernel, facts, random });
+    return new TestDaemon(new MemoryRegistry(store), {
+      clock,
+      kernel: this.kernel,
+      facts,
+      random,
+      isSliced,
+    });
   }
 }
 
@@ -194,8 +217,10 @@ class World {
   readonly clock = new FakeClock();
   readonly store = new MemoryStore({ clock: this.clock });
   readonly hosts: readonly Host[];
+  readonly isSliced: boolean;
 
-  constructor() {
+  constructor(isSliced: boolean) {
+    this.isSliced = isSliced;
     this.want(0);
     this.hosts = Array.from({ length: HOSTS }, (_, index) => new Host(this, index));
   }
@@ -254,13 +279,13 @@ describe('a cluster that migrates between transports, whatever happens', functio
       host: fc.nat({ max: HOSTS - 1 }),
       amount: fc.nat({ max: 10_000 }),
     });
-    const runs = fc.asyncProperty(fc.array(happening, { maxLength: 25, size: 'max' }), walk);
+    const runs = fc.asyncProperty(fc.array(happening, { maxLength: 25, size: 'max' }), fc.boolean(), walk);
     await fc.assert(runs, { numRuns: RUNS });
   });
 });
 
-async function walk(happenings: readonly Happening[]): Promise<void> {
-  const world = new World();
+async function walk(happenings: readonly Happening[], isSliced: boolean): Promise<void> {
+  const world = new World(isSliced);
   const { clock, hosts, store } = world;
   await clock.advance(10);
   for (const { what, host, amount } of happenings) {
@@ -272,6 +297,7 @@ async function walk(happenings: readonly Happening[]): Promise<void> {
     for (const link of LINKS) kernel.clearFault(link);
   }
   await clock.advance(CALM_MS);
+  if (isSliced) await passTurns(clock);
   for (const host of hosts) check(host);
   const { revision } = store;
   await clock.advance(CALM_MS);
@@ -280,6 +306,14 @@ async function walk(happenings: readonly Happening[]): Promise<void> {
   for (const id of store.leaseIds) store.revoke(id);
   await clock.advance(60_000);
   assert.equal(clock.pendingTimers, 0, 'a timer was left behind');
+}
+
+/** Slices of one item take more turns than time has timers. */
+async function passTurns(clock: FakeClock): Promise<void> {
+  for (let round = 0; round < 40; round++) {
+    for (let turn = 0; turn < 30; turn++) await clock.settle();
+    await clock.advance(CALM_MS / 20);
+  }
 }
 
 function check({ daemon: { leaseManager, registryCache, network, reconciler } }: Host): void {

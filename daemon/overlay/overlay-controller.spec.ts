@@ -10,6 +10,7 @@ import type { UnderlayMtu } from '../../backends/kernel-state.ts';
 import { renderObjects } from '../../backends/render.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { newKernel } from '../../test/support/reconciler-host.ts';
+import { TurnMeter } from '../../lib/turn-meter.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { createLogger } from '../log/log.ts';
 import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
@@ -102,6 +103,36 @@ describe('overlay controller', () => {
   }
 
   const hasPeer = async (lease: Lease) => (await inKernel()).includes(`${lease.subnets.ipv4} via`);
+
+  it('takes in at most 200 peers a turn, and one that leaves before the rest', async () => {
+    const meter = new TurnMeter();
+    const derived: string[] = [];
+    const setPeer = reconciler.setPeer.bind(reconciler);
+    reconciler.setPeer = (key, state) => {
+      meter.count(1);
+      derived.push(key);
+      setPeer(key, state);
+    };
+    peers = new Map(
+      Array.from({ length: 1000 }, (_, index) => {
+        const subnet = `10.5.${2 + (index >> 3)}.${(index & 7) * 32}/27`;
+        const publicIp = ip4(`10.8.${index >> 8}.${index & 255}`);
+        const peer = { ...two, key: subnet.replace('/', '-'), subnets: subnets(subnet) };
+        return [peer.key, { ...peer, attributes: { ...peer.attributes, publicIp } }];
+      }),
+    );
+    const [last] = [...peers.keys()].slice(-1);
+    net.setPeers(new Set(peers.keys()), peers);
+    net.setOwnLease(own('10.5.1.0/24'), 'acquired');
+    assert.equal(reconciler.isSettled, false);
+    derived.length = 0;
+    peers.delete(last!);
+    net.setPeers(new Set([last!]), peers);
+    while (derived.length < 999) await clock.settle();
+    assert.equal(meter.most, 200);
+    assert.ok(!derived.includes(last!));
+    assert.equal(reconciler.summary().peers, 999);
+  });
 
   it('removes the entries of no unknown peer before the registry has answered', async () => {
     const three = vxlanPeer(3);

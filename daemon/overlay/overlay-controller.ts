@@ -5,8 +5,13 @@
 //   lease, config, facts, peers ──► next(state, event, now) ──► derive ──► reconciler, subnet.env
 //                                      ▲                   └──► publish, reports
 //                                      └── observed: reconciler, registry, pending peers
+//
+// Peers are taken in and derived in slices, each from leases, config and facts as they are in its turn; what changes these adds
+// the peers again. So in the end everything is derived from the same, whatever came between. Until then the reconciler does
+// not start, as it would take the peers that are still to come for orphans, and no migration goes on.
 import type { Cidr } from '../../lib/address.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
+import { SliceQueue } from '../../lib/slices.ts';
 import type { OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
 import { sameAttributes } from '../../allocator/registry/lease-value.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
@@ -43,12 +48,16 @@ export interface OverlayControllerDeps extends OverlayProgrammerDeps {
   readonly publish: () => void;
   /** Handshakes of WireGuard. Absent: none is known of. */
   readonly handshakes?: Handshakes;
+  /** Most peers of a turn of the event loop. Default: 200. */
+  readonly peersPerSlice?: number;
   /** Called when {@link OverlayController.migration} changed. */
   readonly onMigration: () => void;
   readonly log: Logger;
 }
 
 const NO_ATTRIBUTES: LeaseAttributes = { backendType: '' };
+/** Some milliseconds of deriving. */
+const PEERS_PER_SLICE = 200;
 
 export class OverlayController {
   readonly #deps: OverlayControllerDeps;
@@ -57,6 +66,12 @@ export class OverlayController {
   readonly #programmer: OverlayProgrammer;
   readonly #macs = new PeerMacs();
   readonly #clashes: PeerClashes;
+  readonly #slices: SliceQueue<string>;
+  /** Keys of leases that changed and are not taken in. */
+  readonly #changed = new Set<string>();
+  /** Leases of peers, as they are now. */
+  #current: ReadonlyMap<string, Lease> = new Map();
+  #isStarted = false;
   #host: HostConfig;
   #facts: HostFacts;
   #own: OwnLease | undefined;
@@ -70,6 +85,11 @@ export class OverlayController {
     this.#clashes = new PeerClashes(host.config);
     this.#migration = new MigrationRunner(host.config.backend, migrationTimeoutMs, clock);
     this.#programmer = new OverlayProgrammer(deps);
+    this.#slices = new SliceQueue({
+      size: deps.peersPerSlice ?? PEERS_PER_SLICE,
+      work: (keys) => this.#takeIn(keys),
+      onDrained: () => this.#onTakenIn(),
+    });
     this.#loop = new ControlLoop({
       clock,
       step: () => this.#step(),
@@ -127,22 +147,48 @@ export class OverlayController {
     this.#own = own;
     if (isFirst) this.#dispatch({ kind: 'started', published: own.attributes, canUse: this.#canUse });
     else this.#derive();
-    if (isFirst) this.#programmer.start();
     if (isFirst) this.#loop.start();
+    if (this.#slices.isEmpty) this.#onTakenIn();
     if (change !== 'updated' || isFirst)
       this.#deps.log.info('Subnet of this host', { ...own.subnets, key: own.key });
     this.#loop.wake();
   }
 
-  /** The leases of peers under `changedKeys` are as in `current`, or gone. */
+  /**
+   * The leases of peers under `changedKeys` are as in `current`, a live map, or gone. Those that are gone come first, and those
+   * that are back before their entries are removed.
+   */
   setPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
-    const affected = this.#indexPeers(changedKeys, current);
-    this.#perform(this.#migration.setPeers(changedKeys, current, this.#canUse));
-    this.#changeTakenMac(changedKeys, current);
+    this.#current = current;
+    for (const key of changedKeys) this.#changed.add(key);
+    const isUrgent = (key: string): boolean => !current.has(key) || this.#programmer.isDeparting(key);
+    this.#slices.add(changedKeys, [...changedKeys].filter(isUrgent));
+    this.#loop.wake();
+  }
+
+  /** Takes in what changed of these peers, and derives them. */
+  #takeIn(keys: readonly string[]): void {
+    const changed = new Set(keys.filter((key) => this.#changed.delete(key)));
+    if (changed.size > 0) this.#takeInChanged(changed, this.#current);
     const { peers, state } = this.#migration;
     if (this.#own !== undefined)
-      for (const key of [...changedKeys, ...affected])
-        this.#programmer.programPeer(state, key, peers.get(key));
+      for (const key of keys) this.#programmer.programPeer(state, key, peers.get(key));
+  }
+
+  #takeInChanged(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
+    this.#slices.add(this.#indexPeers(changedKeys, current));
+    this.#perform(this.#migration.setPeers(changedKeys, current, this.#canUse));
+    this.#changeTakenMac(changedKeys, current);
+  }
+
+  /** All peers are derived from what is known. */
+  #onTakenIn(): void {
+    if (this.#own === undefined) return;
+    if (!this.#isStarted) {
+      this.#isStarted = true;
+      this.#programmer.start();
+    }
+    this.#deps.reconciler.release();
     this.#loop.wake();
   }
 
@@ -209,6 +255,7 @@ export class OverlayController {
 
   /** Removes no more entries of peers, and goes on with no migration. */
   stop(): void {
+    this.#slices.stop();
     void this.#loop.stop();
   }
 
@@ -257,7 +304,7 @@ export class OverlayController {
     this.#programmer.removeDeparted();
     const { kind } = this.#migration.state;
     if (this.#own === undefined || this.#error !== undefined || kind === 'steady') return false;
-    const isSettled = this.#deps.reconciler.isSettled && this.#isHostInPlace();
+    const isSettled = this.#slices.isEmpty && this.#deps.reconciler.isSettled && this.#isHostInPlace();
     const blocker = isSettled && kind === 'preparing' ? this.#findBlocker() : undefined;
     const unanswered = this.#unanswered.length;
     const { pending, behind } = this.#migration.pending;
@@ -316,6 +363,10 @@ export class OverlayController {
   #deriveAll(own: OwnLease): void {
     const attributes = this.#programmer.update(this.#inputs, own);
     this.#dispatch({ kind: 'attributes-derived', attributes });
-    this.#programmer.program(this.#inputs, own, this.#migration.peers);
+    this.#programmer.programHost(this.#inputs, own);
+    // The kernel must not hold the new host with some peers as they were.
+    this.#deps.reconciler.hold();
+    this.#slices.add(this.#migration.peers.keys());
+    if (this.#slices.isEmpty) this.#deps.reconciler.release();
   }
 }

@@ -78,14 +78,13 @@ export class OverlayProgrammer {
     return derivedAttributes(this.#contexts);
   }
 
-  /** Sets host, peers and subnet.env from the contexts. @throws BackendError */
-  program(inputs: OverlayInputs, own: OwnLease, peers: ReadonlyMap<string, Lease>): void {
+  /** Sets host and subnet.env from the contexts; peers are to follow. @throws BackendError */
+  programHost(inputs: OverlayInputs, own: OwnLease): void {
     const { isBlackholing, policyFor, reconciler, subnetFile } = this.#deps;
     const policy = policyFor(inputs.host.config);
     const ownership = deriveOwnership(inputs);
     const options = { ownership, policy, isBlackholing };
     reconciler.setHost(ownership, deriveHostObjects(this.#contexts, own, options));
-    for (const [key, peer] of peers) this.programPeer(inputs.migration, key, peer);
     subnetFile.write(deriveSubnetEnv(this.#contexts, own, inputs.host, policy));
   }
 
@@ -95,6 +94,11 @@ export class OverlayProgrammer {
     this.#departed.delete(key);
     const state = derivePeer(migration, this.#contexts, peer);
     if (state !== undefined) this.#deps.reconciler.setPeer(key, state);
+  }
+
+  /** Whether the lease of a peer is gone and its entries are still there. */
+  isDeparting(key: string): boolean {
+    return this.#departed.has(key);
   }
 
   /** Removes the entries of peers whose grace time is over. */

@@ -10,6 +10,7 @@ import {
   networkOf,
   prefixLengthOf,
 } from '../../lib/address.ts';
+import { MultiMap } from '../../lib/multi-map.ts';
 import type { Cidr, Family, IpAddress } from '../../lib/address.ts';
 import type { NetworkConfig } from '../../allocator/config/config.ts';
 import { subnetAround } from '../../allocator/lease.ts';
@@ -21,12 +22,12 @@ export class PeerClashes implements Clashes {
   #config: NetworkConfig;
   readonly #leases = new Map<string, Lease>();
   /** Keys by subnet, and subnets by prefix length. */
-  readonly #keys = new Map<Cidr, Set<string>>();
+  readonly #keys = new MultiMap<Cidr, string>();
   readonly #lengths: Readonly<Record<Family, Map<number, Set<Cidr>>>> = { 4: new Map(), 6: new Map() };
   /** Public addresses inside the network, by key: none in most clusters. */
   readonly #inside = new Map<string, readonly IpAddress[]>();
   /** Keys of {@link #inside} by the subnet of usual length around each address. */
-  readonly #insideBySubnet = new Map<Cidr, Set<string>>();
+  readonly #insideBySubnet = new MultiMap<Cidr, string>();
 
   constructor(config: NetworkConfig) {
     this.#config = config;
@@ -65,7 +66,7 @@ export class PeerClashes implements Clashes {
   #addressClash(key: string, subnet: Cidr): string | undefined {
     const family = familyOf(subnet);
     const isUsual = prefixLengthOf(subnet) === this.#usualLength(family);
-    const others = isUsual ? (this.#insideBySubnet.get(subnet) ?? []) : this.#inside.keys();
+    const others = isUsual ? this.#insideBySubnet.get(subnet) : this.#inside.keys();
     for (const other of others) {
       const addresses = this.#inside.get(other) ?? [];
       const found = addresses.find((each) => familyOf(each) === family && contains(subnet, each));
@@ -87,7 +88,7 @@ export class PeerClashes implements Clashes {
     for (const other of this.#overlapping(subnet)) {
       const otherLength = prefixLengthOf(other);
       const isRefused = otherLength === usual || otherLength < length;
-      const owner = [...(this.#keys.get(other) ?? [])].find((each) => each !== key);
+      const owner = this.#keys.get(other).find((each) => each !== key);
       if (other === subnet || !isRefused || owner === undefined) continue;
       const relation = otherLength < length ? 'lies inside' : 'contains';
       return `its subnet ${subnet} ${relation} ${other} of the peer ${owner}: remove one of the two keys`;
@@ -115,8 +116,7 @@ export class PeerClashes implements Clashes {
       for (const family of FAMILIES) {
         const subnet = subnetOf(subnets, family);
         if (subnet === undefined) continue;
-        for (const other of this.#overlapping(subnet))
-          for (const key of this.#keys.get(other) ?? []) into.add(key);
+        for (const other of this.#overlapping(subnet)) for (const key of this.#keys.get(other)) into.add(key);
       }
   }
 
@@ -125,7 +125,7 @@ export class PeerClashes implements Clashes {
     for (const family of FAMILIES) {
       const subnet = subnetOf(lease.subnets, family);
       if (subnet === undefined) continue;
-      addTo(this.#keys, subnet, lease.key);
+      this.#keys.add(subnet, lease.key);
       addTo(this.#lengths[family], prefixLengthOf(subnet), subnet);
     }
   }
@@ -135,7 +135,7 @@ export class PeerClashes implements Clashes {
     for (const family of FAMILIES) {
       const subnet = subnetOf(lease.subnets, family);
       if (subnet === undefined) continue;
-      removeFrom(this.#keys, subnet, lease.key);
+      this.#keys.delete(subnet, lease.key);
       if (!this.#keys.has(subnet)) removeFrom(this.#lengths[family], prefixLengthOf(subnet), subnet);
     }
   }
@@ -148,12 +148,12 @@ export class PeerClashes implements Clashes {
     });
     if (addresses.length === 0) return;
     this.#inside.set(key, addresses);
-    for (const address of addresses) addTo(this.#insideBySubnet, this.#usualSubnet(address), key);
+    for (const address of addresses) this.#insideBySubnet.add(this.#usualSubnet(address), key);
   }
 
   #dropInside(key: string): void {
     for (const address of this.#inside.get(key) ?? [])
-      removeFrom(this.#insideBySubnet, this.#usualSubnet(address), key);
+      this.#insideBySubnet.delete(this.#usualSubnet(address), key);
     this.#inside.delete(key);
   }
 

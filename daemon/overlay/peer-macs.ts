@@ -1,12 +1,13 @@
 // VTEP MACs that peers publish, each with the keys that publish it. A change of k keys costs O(k).
 import type { MacAddress } from '../../lib/address.ts';
+import { MultiMap } from '../../lib/multi-map.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
 import { FAMILIES, backendDataOf } from '../../backends/address-family.ts';
 import { parseVxlanData } from '../../backends/vxlan-backend-data.ts';
 
 export class PeerMacs {
   readonly #macs = new Map<string, readonly MacAddress[]>();
-  readonly #keys = new Map<MacAddress, Set<string>>();
+  readonly #keys = new MultiMap<MacAddress, string>();
 
   /** Whether a peer publishes `mac`. */
   has(mac: MacAddress): boolean {
@@ -15,21 +16,11 @@ export class PeerMacs {
 
   /** The lease under `key` is `peer`, or gone. */
   set(key: string, peer: Lease | undefined): void {
-    for (const mac of this.#macs.get(key) ?? []) this.#remove(mac, key);
+    for (const mac of this.#macs.get(key) ?? []) this.#keys.delete(mac, key);
     const macs = peer === undefined ? [] : macsOf(peer.attributes);
     if (macs.length === 0) this.#macs.delete(key);
     else this.#macs.set(key, macs);
-    for (const mac of macs) {
-      const keys = this.#keys.get(mac);
-      if (keys === undefined) this.#keys.set(mac, new Set([key]));
-      else keys.add(key);
-    }
-  }
-
-  #remove(mac: MacAddress, key: string): void {
-    const keys = this.#keys.get(mac);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#keys.delete(mac);
+    for (const mac of macs) this.#keys.add(mac, key);
   }
 }
 

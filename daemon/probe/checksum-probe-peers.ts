@@ -2,6 +2,7 @@
 // device of ours. Pure.
 import { familyOf, type Family, type IpAddress } from '../../lib/address.ts';
 import type { Random } from '../../lib/backoff.ts';
+import { HOST } from '../reconciler/desired-state.ts';
 import type { Reconciler } from '../reconciler/reconciler.ts';
 
 type Source = Pick<Reconciler, 'objectsOf' | 'status' | 'ownership'>;
@@ -13,6 +14,8 @@ export function chooseTunnelPeers(
   count: number,
   random: Random = Math.random,
 ): readonly IpAddress[] {
+  // Else each of thousands of peers would be tried in vain.
+  if (!hasOverlayAddress(reconciler, family)) return [];
   const keys: string[] = [];
   for (const [key, { state, mode }] of reconciler.status().peerStatus)
     if (state === 'in-sync' && mode === 'tunnel') keys.push(key);
@@ -25,6 +28,14 @@ export function chooseTunnelPeers(
     keys.pop();
   }
   return chosen;
+}
+
+function hasOverlayAddress(reconciler: Source, family: Family): boolean {
+  const devices = reconciler.ownership?.devices ?? [];
+  for (const object of reconciler.objectsOf(HOST).values())
+    if (object.kind === 'address' && familyOf(object.address) === family && devices.includes(object.dev))
+      return true;
+  return false;
 }
 
 /** The peer's overlay address; `undefined` for a peer with direct routing in this family. */

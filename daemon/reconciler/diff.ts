@@ -4,6 +4,7 @@
 // objects are removed in reverse order. So a route is set after all that it needs, and removed
 // before it. The FDB entry precedes the neighbour because a peer's new MAC address must be known
 // before packets carry it.
+import { eachInSlices } from '../../lib/slices.ts';
 import { objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, KernelObjectKind, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { sameObject } from '../kernel/actual-state.ts';
@@ -50,18 +51,54 @@ const SET_ORDER: readonly Stage[] = [
 
 /** Steps that make `actual` equal to `desired`; empty if it is. */
 export function diff(desired: Objects, actual: Objects, options: DiffOptions = {}): Step[] {
+  const { keys, plan, planKey } = begin(desired, actual, options);
+  for (const key of keys) planKey(key);
+  return plan.steps();
+}
+
+/**
+ * The same in slices of `size` keys. `desired` and `actual` may change meanwhile: the step of a key is that of the moment when its turn came, so
+ * the caller drops those of keys that changed since the call.
+ */
+export async function diffInSlices(
+  desired: Objects,
+  actual: Objects,
+  size: number,
+  options: DiffOptions = {},
+): Promise<Step[]> {
+  const { keys, plan, planKey } = begin(desired, actual, options);
+  await eachInSlices(keys, size, planKey);
+  return plan.steps();
+}
+
+/** Plans links, and prepares the rest. */
+function begin(desired: Objects, actual: Objects, options: DiffOptions) {
   const plan = new Plan();
-  const keys = new Set(options.keys ?? [...desired.keys(), ...actual.keys()]);
-  const renames = findRenames(keys, desired, actual, options);
+  const given = options.keys && new Set(options.keys);
+  const links = linkKeys(given ?? allKeys(desired, actual));
+  const renames = findRenames(links, desired, actual, options);
   const removedDevices = new Set<string>(renames.values());
   for (const [key, from] of renames) planRename(plan, { key, from, desired, actual, removedDevices });
-  for (const key of keys)
-    if (!renames.has(key))
-      planLink(plan, { key, desired, actual: withoutLinks(actual, renames), options, removedDevices });
-  if (removedDevices.size > 0)
-    for (const [key, object] of desired) if (removedDevices.has(deviceOf(object) ?? '')) keys.add(key);
-  for (const key of keys) planObject(plan, { key, desired, actual, options, removedDevices });
-  return plan.steps();
+  const left = withoutLinks(actual, renames);
+  for (const key of links)
+    if (!renames.has(key)) planLink(plan, { key, desired, actual: left, options, removedDevices });
+  if (given !== undefined && removedDevices.size > 0)
+    for (const [key, object] of desired) if (removedDevices.has(deviceOf(object) ?? '')) given.add(key);
+  const planKey = (key: ObjectKey): void =>
+    planObject(plan, { key, desired, actual, options, removedDevices });
+  return { keys: given ?? allKeys(desired, actual), plan, planKey };
+}
+
+/** Keys of both sides, each once, without a set of tens of thousands. */
+function* allKeys(desired: Objects, actual: Objects): Iterable<ObjectKey> {
+  yield* desired.keys();
+  for (const key of actual.keys()) if (!desired.has(key)) yield key;
+}
+
+function linkKeys(keys: Iterable<ObjectKey>): ReadonlySet<ObjectKey> {
+  const links = new Set<ObjectKey>();
+  for (const key of keys) if (key.startsWith('link ')) links.add(key);
+  return links;
 }
 
 /** Whether `actual`, read or acknowledged, is as desired. */

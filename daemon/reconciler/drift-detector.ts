@@ -1,7 +1,9 @@
 // Finds objects that another program made other than desired. Pure.
-import type { ObjectKey } from '../../backends/kernel-state.ts';
+import { eachInSlices } from '../../lib/slices.ts';
+import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
+import type { CachedState } from './cache/cached-state.ts';
 import { isInSync } from './diff.ts';
-import type { CachedView, View } from './view.ts';
+import type { View } from './view.ts';
 
 /** Whether `key` is as desired; an unwanted object is so when it is absent. */
 export function isAsDesired({ desired, cached }: Pick<View, 'desired' | 'cached'>, key: ObjectKey): boolean {
@@ -10,11 +12,26 @@ export function isAsDesired({ desired, cached }: Pick<View, 'desired' | 'cached'
   return want === undefined ? have === undefined : isInSync(want, have);
 }
 
-/** Keys that were as desired in the cached state and are not in `actual`, which replaces it. */
-export function findDrift({ desired, cached }: View, actual: CachedView): readonly ObjectKey[] {
-  if (cached === undefined) return [];
-  const keys: ObjectKey[] = [];
-  for (const [key, want] of desired.objects)
-    if (!isInSync(want, actual.objects.get(key)) && isInSync(want, cached.objects.get(key))) keys.push(key);
-  return keys;
+/**
+ * Calls `onDrift` with keys that were as desired in the cached state and are not in `actual`, which replaces it. In slices of `size` keys: what
+ * is desired may change meanwhile, and `actual` with the kernel.
+ */
+export async function findDrift(
+  { desired, cached }: View,
+  actual: CachedState,
+  size: number,
+  onDrift: (key: ObjectKey) => void,
+): Promise<void> {
+  await eachInSlices([...desired.objects.keys()], size, (key) => {
+    const want = desired.objects.get(key);
+    if (want === undefined) return;
+    if (!isInSync(want, actual.objects.get(key))) {
+      if (cached !== undefined && isInSync(want, cached.objects.get(key))) onDrift(key);
+    } else if (isEntry(want)) actual.record(key, want);
+  });
+}
+
+/** One object of each is enough, as after a step: there are tens of thousands. */
+function isEntry({ kind }: KernelObject): boolean {
+  return kind === 'route' || kind === 'neighbour' || kind === 'fdb';
 }

@@ -56,11 +56,16 @@ export class Executor {
 
   /**
    * Applies `steps` to the state of `view`. Returns one outcome a step, in order; never rejects.
+   * @param failed - owners, and orphans by key, with a failed step in an earlier batch of the same plan.
    */
-  async execute(steps: readonly Step[], view: KnownView): Promise<readonly StepOutcome[]> {
+  async execute(
+    steps: readonly Step[],
+    view: KnownView,
+    failed = new Set<string>(),
+  ): Promise<readonly StepOutcome[]> {
     const results = await this.#send(steps);
     const toleratesMissingDevice = this.#tolerates(results, view);
-    const batch: Batch = { view, toleratesMissingDevice, failed: new Set(), removedLinks: new Set() };
+    const batch: Batch = { view, toleratesMissingDevice, failed, removedLinks: new Set() };
     return results.map((result) => this.#classify(result, batch));
   }
 

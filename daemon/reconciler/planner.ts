@@ -4,7 +4,7 @@ import { isSetting } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import type { Step } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
-import { diff, isInSync, isSameTunnel } from './diff.ts';
+import { diff, diffInSlices, isInSync, isSameTunnel, type DiffOptions } from './diff.ts';
 import { deviceOf } from './object-device.ts';
 import type { KnownView } from './view.ts';
 
@@ -12,23 +12,35 @@ export interface PlanOptions {
   /** Links that the kernel does not change in place. */
   readonly replaceLinks: ReadonlySet<ObjectKey>;
   /** Keys to compare; default all. */
-  readonly keys?: readonly ObjectKey[];
+  readonly keys?: Iterable<ObjectKey>;
+  /** Keys of a slice. */
+  readonly size: number;
 }
 
 /** Steps for `keys`, or for everything, in the order in which they are to be taken. */
-export function plan(view: KnownView, { replaceLinks, keys }: PlanOptions): Step[] {
+export function plan(view: KnownView, options: Omit<PlanOptions, 'size'>): Step[] {
+  return diff(view.desired.objects, view.cached.objects, diffOptions(view, options));
+}
+
+/** The same in slices, while the view may change: see {@link diffInSlices}. */
+export function planInSlices(view: KnownView, options: PlanOptions): Promise<Step[]> {
+  const { desired, cached } = view;
+  return diffInSlices(desired.objects, cached.objects, options.size, diffOptions(view, options));
+}
+
+function diffOptions(view: KnownView, { replaceLinks, keys }: Omit<PlanOptions, 'size'>): DiffOptions {
   const { desired, cached } = view;
   const canRemoveRules = isFirewallInPlace(view);
   const isRemovable = ({ kind }: KernelObject): boolean =>
     desired.isComplete && (kind !== 'firewall' || canRemoveRules);
-  return diff(desired.objects, cached.objects, {
+  return {
     foreignLinks: cached.foreignLinks,
     replaceLinks,
     isDeferred: (object, key) =>
       (!desired.objects.has(key) && (!isRemovable(object) || isReplacementMissing(view, object))) ||
       mustWait(view, object, key),
     ...(keys && { keys }),
-  });
+  };
 }
 
 /**

@@ -4,6 +4,11 @@
 //   queue ──work──► cache (read) ──view──► planner ──steps──► executor ──outcomes──► cache, gate, status
 //     ▲                                                          │
 //     └───────── drift, retries, resync requests ◄───────────────┘
+//
+// Comparing thousands of objects, the steps of such a comparison and the states that follow are cut in slices and batches.
+// A key that changes between two of them is in the queue, which comes first: its planned step is dropped, and it is compared
+// again. A full read replaces what is planned. While the reconciler is held nothing is planned, as what is desired is not whole.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey, SettingObject, SysctlObject } from '../../backends/kernel-state.ts';
 import type { Step } from '../kernel/kernel.ts';
@@ -11,7 +16,10 @@ import type { CachedState } from './cache/cached-state.ts';
 import type { ResyncReason } from './status/counters.ts';
 import type { Owner } from './desired-state.ts';
 import { findDrift, isAsDesired } from './drift-detector.ts';
-import { firstBatch, obsoleteLeads, obsoleteRules, plan } from './planner.ts';
+import { firstBatch, obsoleteLeads, obsoleteRules, plan, planInSlices } from './planner.ts';
+import type { PlanOptions } from './planner.ts';
+import { PlannedSteps } from './queue/planned-steps.ts';
+import { UrgentKeys } from './queue/urgent-keys.ts';
 import { readRequestOf, wantedSettings } from './cache/read-request.ts';
 import type { ReconcilerParts } from './reconciler-parts.ts';
 import type { StepOutcome } from './step-outcome.ts';
@@ -20,6 +28,10 @@ import type { Work } from './queue/work-queue.ts';
 
 export class ReconcilePass {
   readonly #parts: ReconcilerParts;
+  /** Steps that are left of the last comparison of many keys. */
+  #planned: PlannedSteps | undefined;
+  readonly #urgent = new UrgentKeys();
+  #hold: { readonly released: Promise<void>; readonly release: () => void } | undefined;
   /** Start of the current run, that is since the queue was last empty. */
   #startedMs: number | undefined;
   /** Earliest deadline when the queue was last empty. */
@@ -31,16 +43,47 @@ export class ReconcilePass {
 
   /** Does one item of work. Resolves to whether there was one. */
   async step(): Promise<boolean> {
-    const { cache, clock, queue, scope, status } = this.#parts;
+    const { cache, clock, queue, scope, slices, status } = this.#parts;
     this.#queueDue();
-    this.#onRecovered(status.report(this.#view()));
+    // An owner's objects are in several batches of a plan.
+    if (this.#planned === undefined) this.#onRecovered(status.report(this.#view(), slices.owners));
     // Before the first `setHost` there is nothing to read.
-    if (scope.ownership === undefined) return false;
-    const work = queue.take(clock.nowMs(), cache.state !== undefined);
-    if (work === undefined) return false;
+    if (scope.ownership === undefined || this.#hold !== undefined) return false;
+    const work = queue.take(clock.nowMs(), cache.state !== undefined, this.#planned !== undefined);
+    if (work === undefined) return this.#hasReport();
     if (work.kind !== 'sysctls') this.#startedMs ??= clock.nowMs();
     await this.#do(work);
     return true;
+  }
+
+  /** The objects of a peer that left: removed while a full read or a long comparison goes on, not after it. */
+  hurry(keys: Iterable<ObjectKey>): void {
+    this.#urgent.add(keys);
+  }
+
+  /** States that are left to compute have a turn of their own. */
+  async #hasReport(): Promise<boolean> {
+    if (this.#planned !== undefined || !this.#parts.status.isStale) return false;
+    await nextTurn();
+    return true;
+  }
+
+  /** Whether {@link hold} is in force. */
+  get isHeld(): boolean {
+    return this.#hold !== undefined;
+  }
+
+  /** What is desired is being changed as a whole: nothing of it is planned until {@link release}. */
+  hold(): void {
+    if (this.#hold !== undefined) return;
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    this.#hold = { released, release };
+  }
+
+  release(): void {
+    this.#hold?.release();
+    this.#hold = undefined;
   }
 
   /** The queue is empty: counts the run, if there was one. */
@@ -105,13 +148,58 @@ export class ReconcilePass {
         return this.#checkSysctls();
       case 'keys':
         return this.#syncKeys(work.keys);
+      case 'planned':
+        return nextTurn().then(() => this.#applyPlanned());
     }
   }
 
   async #syncKeys(keys: readonly ObjectKey[]): Promise<void> {
+    this.#urgent.clear();
     this.#markStale(keys);
     const view = this.#view();
-    if (isKnown(view)) await this.#apply(view, plan(view, { ...this.#planOptions, keys }));
+    if (!isKnown(view)) return;
+    this.#planned?.supersede(keys);
+    if (keys.length <= this.#parts.slices.steps)
+      return this.#apply(view, firstBatch(plan(view, { ...this.#planOptions, keys })));
+    const all = [...keys, ...(this.#planned?.keys ?? [])];
+    this.#planned = undefined;
+    const planning = planInSlices(view, { ...this.#planOptions, keys: all });
+    await this.#begin(view, await this.#serving(planning));
+  }
+
+  #serving<Result>(work: Promise<Result>): Promise<Result> {
+    return this.#urgent.during(work, (keys) => this.#removeNow(keys));
+  }
+
+  /** The keys stay dirty, so that planned steps of theirs are dropped, and they are compared again. */
+  async #removeNow(keys: readonly ObjectKey[]): Promise<void> {
+    const view = this.#view();
+    if (!isKnown(view) || this.#hold !== undefined || keys.length > this.#parts.slices.steps) return;
+    const steps = plan(view, { ...this.#planOptions, keys });
+    await this.#apply(
+      view,
+      steps.filter(({ action, object }) => action === 'remove' && object.kind !== 'link'),
+    );
+  }
+
+  /** Takes the steps of a comparison of many keys. Links go first, and a full read follows them. */
+  async #begin(view: KnownView, steps: readonly Step[]): Promise<void> {
+    const batch = firstBatch(steps);
+    const isDirty = (key: ObjectKey): boolean => this.#parts.queue.isDirty(key);
+    const planned = new PlannedSteps(batch);
+    if (batch.length < steps.length)
+      return this.#apply(view, planned.take(batch.length, isDirty), planned.failed);
+    this.#planned = planned;
+    await this.#applyPlanned();
+  }
+
+  async #applyPlanned(): Promise<void> {
+    const view = this.#view();
+    const planned = this.#planned;
+    if (planned === undefined || !isKnown(view)) return;
+    const batch = planned.take(this.#parts.slices.steps, (key) => this.#parts.queue.isDirty(key));
+    if (planned.isEmpty) this.#planned = undefined;
+    await this.#apply(view, batch, planned.failed);
   }
 
   async #checkSysctls(): Promise<void> {
@@ -122,23 +210,31 @@ export class ReconcilePass {
   }
 
   async #resync(reason: ResyncReason): Promise<void> {
-    const { cache, clock, desired, gate, queue, scope, status } = this.#parts;
+    const { cache, clock, desired, gate, queue, scope, slices, status } = this.#parts;
     status.counters.onResync(reason);
     const state = await this.#read();
     if (state === undefined) return;
-    for (const key of findDrift(this.#view(), state)) if (!queue.isDirty(key)) this.#onDrift(key);
+    const before = this.#view();
+    this.#planned = undefined;
+    // At once: notifications that arrive from now on change what was read.
     cache.replace(state);
+    await this.#hold?.released;
+    const drift = findDrift(before, state, slices.objects, (key) => {
+      if (!queue.isDirty(key)) this.#onDrift(key);
+    });
+    await this.#serving(drift);
+    // All keys are compared from now on, those that are dirty among them.
     queue.onRead(clock.nowMs());
     gate.prune(state.objects, desired.objects, clock.nowMs());
     status.markAllStale();
     const view: KnownView = { ...this.#view(), cached: state };
     status.checkRepairs(view);
-    const steps = plan(view, this.#planOptions);
+    const steps = await this.#serving(planInSlices(view, this.#planOptions));
     status.onPlanned(steps, desired);
     if (reason === 'timer') queue.onPeriodicResync(steps.length > 0);
     // What an earlier ownership covered is empty once a read of it needs no steps.
     if (steps.length === 0 && desired.isComplete) scope.forgetFormer(desired.objects.values());
-    await this.#apply(view, steps);
+    await this.#begin(view, steps);
   }
 
   /** Everything as it is now; `undefined` if the read failed. */
@@ -151,7 +247,7 @@ export class ReconcilePass {
       isReadOnly: (setting) => executor.isReadOnly(setting),
     });
     try {
-      const state = await cache.read(request);
+      const state = await this.#serving(cache.read(request));
       status.onRead();
       return state;
     } catch (error) {
@@ -160,12 +256,11 @@ export class ReconcilePass {
     }
   }
 
-  async #apply(view: KnownView, steps: readonly Step[]): Promise<void> {
+  async #apply(view: KnownView, batch: readonly Step[], failed?: Set<string>): Promise<void> {
     const { cache, clock, executor, queue, status } = this.#parts;
-    const batch = firstBatch(steps);
     if (batch.length === 0) return;
     cache.beginBatch(batch);
-    const outcomes = await executor.execute(batch, view);
+    const outcomes = await executor.execute(batch, view, failed);
     const changed = cache.endBatch(outcomes);
     this.#recordOutcomes(outcomes);
     const keys = batch.map(({ object }) => objectKey(object));
@@ -214,8 +309,9 @@ export class ReconcilePass {
     for (const owner of owners) this.#parts.gate.forgetFailure(owner);
   }
 
-  get #planOptions(): { readonly replaceLinks: ReadonlySet<ObjectKey> } {
-    return { replaceLinks: this.#parts.executor.replaceLinks };
+  get #planOptions(): Pick<PlanOptions, 'replaceLinks' | 'size'> {
+    const { executor, slices } = this.#parts;
+    return { replaceLinks: executor.replaceLinks, size: slices.objects };
   }
 
   #view(): View {

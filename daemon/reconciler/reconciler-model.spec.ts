@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { Lease } from '../../allocator/lease.ts';
 import { cidr, ip4 } from '../../backends/fixture.ts';
-import { DEV, TestHost, vxlanPeer } from '../../test/support/reconciler-host.ts';
+import { DEV, SMALLEST_SLICES, TestHost, vxlanPeer } from '../../test/support/reconciler-host.ts';
 import type { TestHostOptions } from '../../test/support/reconciler-host.ts';
 
 const HOSTS: readonly TestHostOptions[] = [
@@ -28,8 +28,12 @@ const RUNS = Number(process.env['WALK_RUNS'] ?? 25);
 type Event = (world: World) => void;
 
 class World {
-  readonly host = new TestHost();
+  readonly host: TestHost;
   readonly peers = new Map<string, Lease>();
+
+  constructor(isSliced: boolean) {
+    this.host = new TestHost(isSliced ? { slices: SMALLEST_SLICES } : {});
+  }
 
   setHost(options: TestHostOptions): void {
     this.host.setHost(options);
@@ -117,12 +121,13 @@ const walk = fc.array(fc.tuple(fc.oneof(desired, fault, interference), pause), {
 describe('reconciler under faults and interference', function () {
   this.timeout(Math.max(20_000, RUNS * 1_000));
 
-  it('makes the kernel as desired when they end', async () => {
+  it('makes the kernel as desired when they end, in slices and at once', async () => {
     await fc.assert(
-      fc.asyncProperty(walk, async (events) => {
-        const world = new World();
+      fc.asyncProperty(walk, fc.boolean(), async (events, isSliced) => {
+        const world = new World(isSliced);
         const { host, peers } = world;
         await host.start();
+        await host.settled();
         for (const [event, pauseMs] of events) {
           event(world);
           if (pauseMs !== undefined) await host.clock.advance(pauseMs);
@@ -130,6 +135,7 @@ describe('reconciler under faults and interference', function () {
         world.endFaults();
         // The longest back-off, and the rarest full read after lost notifications.
         await host.clock.advance(12 * 60_000);
+        await host.settled();
         assert.deepEqual(await host.actual(), host.expected([...peers.values()]));
         assert.ok(host.reconciler.isSettled);
         const { inSync, host: own } = host.reconciler.summary();

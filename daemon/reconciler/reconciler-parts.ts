@@ -12,6 +12,16 @@ import { StatusReporter } from './status/status-reporter.ts';
 import type { StatusSummary } from './status/status.ts';
 import { WorkQueue } from './queue/work-queue.ts';
 
+/** Most items of a turn of the event loop. */
+export interface SliceSizes {
+  /** Objects that are compared. */
+  readonly objects: number;
+  /** Steps of a batch. */
+  readonly steps: number;
+  /** Owners whose state is computed. */
+  readonly owners: number;
+}
+
 export interface ReconcilerOptions {
   readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature' | 'apply'>;
   readonly clock: Clock;
@@ -23,6 +33,8 @@ export interface ReconcilerOptions {
    * are no notifications, and everything at every second check, fourth, and so on up to the tenth.
    */
   readonly resyncIntervalMs?: number;
+  /** Default {@link SLICE_SIZES}: some milliseconds each. */
+  readonly slices?: SliceSizes;
   /** Called after each run that changed the summary. Must not throw. */
   readonly onChange?: (summary: StatusSummary) => void;
   /** Called after each run that left nothing to do. Must not throw. */
@@ -47,13 +59,16 @@ export interface ReconcilerParts {
   /** What operators learn. */
   readonly status: StatusReporter;
   readonly clock: Pick<Clock, 'nowMs'>;
+  readonly slices: SliceSizes;
 }
 
 const RESYNC_INTERVAL_MS = 60_000;
+/** The kernel does most of the work of a step. */
+export const SLICE_SIZES: SliceSizes = { objects: 1500, steps: 300, owners: 400 };
 
 export function createParts(options: ReconcilerOptions): ReconcilerParts {
   const { kernel, clock, onChange, onEvent } = options;
-  const { random = Math.random, resyncIntervalMs = RESYNC_INTERVAL_MS } = options;
+  const { random = Math.random, resyncIntervalMs = RESYNC_INTERVAL_MS, slices = SLICE_SIZES } = options;
   return {
     desired: new DesiredState(),
     scope: new ManagedScope(),
@@ -63,5 +78,6 @@ export function createParts(options: ReconcilerOptions): ReconcilerParts {
     executor: new Executor(kernel),
     status: new StatusReporter({ nowMs: clock.nowMs(), onChange, onEvent }),
     clock,
+    slices,
   };
 }

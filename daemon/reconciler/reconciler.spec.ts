@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import * as fc from 'fast-check';
 import { cidr, ip4, lease } from '../../backends/fixture.ts';
-import { DEV, TestHost, newKernel, vxlanPeer } from '../../test/support/reconciler-host.ts';
+import { CountingKernel, DEV, TestHost, newKernel, vxlanPeer } from '../../test/support/reconciler-host.ts';
+import { TurnMeter } from '../../lib/turn-meter.ts';
+import type { Step, StepResult } from '../kernel/kernel.ts';
+import { SLICE_SIZES } from './reconciler-parts.ts';
 import type { TestHostOptions } from '../../test/support/reconciler-host.ts';
 
 const PEERS = [vxlanPeer(2), vxlanPeer(3)];
@@ -303,6 +306,15 @@ describe('reconciler drift repair', () => {
   });
 });
 
+class MeteredKernel extends CountingKernel {
+  readonly meter = new TurnMeter();
+
+  override apply(steps: readonly Step[]): Promise<readonly StepResult[]> {
+    this.meter.count(steps.length);
+    return super.apply(steps);
+  }
+}
+
 describe('reconciler cost', () => {
   /** Ten thousand peers, each with a /32 of its own so that they fit the network. */
   const many = Array.from({ length: 10_000 }, (_, index) => {
@@ -335,6 +347,84 @@ describe('reconciler cost', () => {
       [1, 3, 3, 1],
     );
     assert.equal(host.reconciler.summary().inSync, many.length);
+  });
+
+  it('takes no more than two batches of steps a turn, and those of a peer that leaves before the rest', async function () {
+    this.timeout(20_000);
+    const kernel = new MeteredKernel();
+    kernel.tables.addLink({ name: 'eth0' });
+    const host = new TestHost({ kernel });
+    await host.start();
+    kernel.forgetCalls();
+    for (const peer of many.slice(0, 2000)) host.setPeer(peer);
+    while (kernel.batches.length < 5) await host.clock.settle();
+    const [gone] = many;
+    host.reconciler.removePeer(gone!.key);
+    await host.settled();
+    // A batch of what is planned, and one of what changed.
+    assert.ok(kernel.meter.most <= 2 * SLICE_SIZES.steps, `${kernel.meter.most} steps in a turn`);
+    const last = kernel.batches.findLastIndex((steps) => steps.some(({ action }) => action === 'remove'));
+    assert.ok(last > 0 && last < 10, `in batch ${last} of ${kernel.batches.length}`);
+    assert.ok(!(await host.actual()).some((line) => line.includes(` ${gone!.subnets.ipv4} `)));
+    assert.equal(host.reconciler.summary().inSync, 1999);
+  });
+
+  it('removes a peer that leaves while everything is read, and believes no older read', async () => {
+    const host = await new TestHost().start(PEERS);
+    const readState = host.kernel.readState.bind(host.kernel);
+    let end = (): void => undefined;
+    host.kernel.readState = async (ownership) => {
+      const state = await readState(ownership);
+      await new Promise<void>((resolve) => (end = resolve));
+      return state;
+    };
+    host.reconciler.resync();
+    await host.clock.settle();
+    host.kernel.forgetCalls();
+    const [first, second] = PEERS;
+    host.reconciler.removePeer(first!.key);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([second!]));
+    assert.equal(host.kernel.steps.length, 3);
+    end();
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([second!]));
+    assert.equal(host.kernel.steps.length, 3);
+    assert.ok(host.reconciler.isSettled);
+    assert.ok(!host.eventKinds().includes('orphans-removed'));
+    assert.ok(!host.reconciler.known?.objects.has('route 10.5.2.0/24'));
+  });
+
+  it('leaves the entries of a peer that is back while everything is read', async () => {
+    const host = await new TestHost().start(PEERS);
+    const readState = host.kernel.readState.bind(host.kernel);
+    let end = (): void => undefined;
+    host.kernel.readState = async (ownership) => {
+      const state = await readState(ownership);
+      await new Promise<void>((resolve) => (end = resolve));
+      return state;
+    };
+    host.reconciler.resync();
+    await host.clock.settle();
+    host.reconciler.removePeer(PEERS[0]!.key);
+    await host.clock.settle();
+    host.setPeer(PEERS[0]!);
+    host.reconciler.removePeer(PEERS[1]!.key);
+    host.setPeer(PEERS[1]!);
+    await host.clock.settle();
+    end();
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected(PEERS));
+    assert.equal(host.reconciler.summary().inSync, 2);
+  });
+
+  it('keeps one object of each entry that a full read finds as desired', async () => {
+    const host = await new TestHost().start(PEERS);
+    host.reconciler.resync();
+    await host.clock.settle();
+    const key = 'route 10.5.2.0/24';
+    const known = host.reconciler.known?.objects.get(key);
+    assert.ok(known !== undefined && known === host.reconciler.desired.get(key));
   });
 
   it('reads nothing for notifications of foreign interfaces', async () => {

@@ -71,6 +71,20 @@ export class Reconciler {
     this.#onDesired(HOST, change);
   }
 
+  /**
+   * Host and peers are being set as a whole, in several turns: until {@link release} nothing of it goes to the kernel. Part of it
+   * could take away what the rest needs, such as a device under the entries of peers that are still to be set.
+   */
+  hold(): void {
+    this.#pass.hold();
+  }
+
+  release(): void {
+    if (!this.#pass.isHeld) return;
+    this.#pass.release();
+    this.#loop.wake();
+  }
+
   /** Sets the objects that lead to one peer, or why there are none. */
   setPeer(key: string, state: PeerState): void {
     const { desired, gate, status } = this.#parts;
@@ -85,7 +99,9 @@ export class Reconciler {
     const { desired, gate, status } = this.#parts;
     status.removePeer(key);
     gate.forgetFailure(key);
-    this.#onDesired(key, desired.set(key, []));
+    const change = desired.set(key, []);
+    this.#pass.hurry(change.keys);
+    this.#onDesired(key, change);
   }
 
   /** Declares that every peer has been set once; from now on unwanted objects are removed. */
@@ -155,7 +171,7 @@ export class Reconciler {
    */
   get isSettled(): boolean {
     const { cache, gate, queue } = this.#parts;
-    if (this.#phase !== 'started' || this.#isPassing) return false;
+    if (this.#phase !== 'started' || this.#isPassing || this.#pass.isHeld) return false;
     return cache.state !== undefined && queue.isEmpty && !gate.hasContestedWaits;
   }
 
@@ -201,6 +217,7 @@ export class Reconciler {
     this.#isPassing = true;
     if (await this.#pass.step()) return true;
     this.#isPassing = false;
+    if (this.#pass.isHeld) return false;
     this.#pass.endRun();
     this.#parts.status.emitSummary(this.summary());
     if (this.isSettled) this.#options.onSettled?.();

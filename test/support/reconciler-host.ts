@@ -13,11 +13,14 @@ import { renderObjects } from '../../backends/render.ts';
 import type { ActualState, Step, StepResult } from '../../daemon/kernel/kernel.ts';
 import { MemoryKernel } from '../../daemon/kernel/memory/memory-kernel.ts';
 import { Reconciler } from '../../daemon/reconciler/reconciler.ts';
+import type { SliceSizes } from '../../daemon/reconciler/reconciler-parts.ts';
 import type { ReconcilerEvent, ReconcilerEventKind } from '../../daemon/reconciler/events.ts';
 import type { StatusSummary } from '../../daemon/reconciler/status/status.ts';
 
 export const DEV = 'flannel.1';
 const backend = backendFor('vxlan');
+const MANY = 100;
+const MANY_TURNS = 2000;
 
 /** The memory kernel with counted calls and, on demand, delayed answers. */
 export class CountingKernel extends MemoryKernel {
@@ -52,7 +55,11 @@ export interface TestHostOptions {
   readonly families?: Families;
   readonly vxlan?: Partial<VxlanConfig>;
   readonly kernel?: CountingKernel;
+  readonly slices?: SliceSizes;
 }
+
+/** One item a turn: as much as can change between two of them. */
+export const SMALLEST_SLICES: SliceSizes = { objects: 1, steps: 1, owners: 1 };
 
 export class TestHost {
   readonly clock = new FakeClock();
@@ -69,6 +76,7 @@ export class TestHost {
       kernel: this.kernel,
       clock: this.clock,
       random: () => 0.5,
+      ...(options.slices && { slices: options.slices }),
       onEvent: (event) => this.events.push(event),
       onChange: (summary) => this.summaries.push(summary),
     });
@@ -85,7 +93,13 @@ export class TestHost {
     this.reconciler.markComplete();
     this.reconciler.start();
     await this.clock.settle();
+    if (peers.length > MANY) await this.settled();
     return this;
+  }
+
+  /** Waits for slices, which take more turns than {@link FakeClock.settle} has. */
+  async settled(): Promise<void> {
+    for (let turn = 0; turn < MANY_TURNS && !this.reconciler.isSettled; turn++) await this.clock.settle();
   }
 
   setHost(options?: TestHostOptions): void {

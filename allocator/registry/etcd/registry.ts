@@ -1,5 +1,6 @@
 // Registry on etcd v3: each method is one RPC. `transactions.ts` builds the requests; connection,
 // endpoints and authentication are the client's.
+import { eachInSlices } from '../../../lib/slices.ts';
 import { MAX_CREATE_KEYS, RegistryError, toLeaseId, toRevision } from '../registry.ts';
 import type {
   ConfigEntry,
@@ -10,6 +11,7 @@ import type {
   RegistryChanges,
   LeaseId,
   MetaListener,
+  RegistryEntry,
   RegistrySnapshot,
   Revision,
   WatchEnd,
@@ -28,6 +30,9 @@ import type { EtcdRpc } from './rpc.ts';
 import { EtcdTransactions, descendFailures } from './transactions.ts';
 import { watchEtcd } from './watch.ts';
 import type { RangeFilter, TxnRequest, TxnResponse } from './wire/messages.ts';
+
+/** Some milliseconds of decoding. */
+const ENTRIES_PER_SLICE = 1000;
 
 /**
  * A registry on etcd 3.3 or later. Connects on the first call.
@@ -75,10 +80,13 @@ class EtcdRegistry implements Registry {
     const response = await this.#txn(name, this.#keys.scope, true, request, signal);
     const [configPair] = response.responses[0]?.response_range.kvs ?? [];
     const { kvs = [], count = 0 } = response.responses[1]?.response_range ?? {};
+    const entries: RegistryEntry[] = [];
+    await eachInSlices(kvs, ENTRIES_PER_SLICE, (pair) => entries.push(this.#keys.decodeEntry(pair)));
+    signal?.throwIfAborted();
     return {
       revision: toRevision(response.header.revision),
       ...(configPair !== undefined && { config: decodeConfig(configPair) }),
-      entries: kvs.map((pair) => this.#keys.decodeEntry(pair)),
+      entries,
       count,
     };
   }

@@ -6,6 +6,7 @@
 //                   proves the outcome of all.
 //   dump(request)   one multipart answer, repeated while the kernel reports that its table changed
 //   get(request)    one request with an answer of its own
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NLM_F_ACK, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './constants.ts';
 import { decodeError } from './error-message.ts';
 import { MessageWriter } from './message.ts';
@@ -24,6 +25,11 @@ export interface NetlinkClientOptions {
   readonly protocol?: number;
   /** How long to wait for an answer, in milliseconds; default 5000. */
   readonly timeoutMs?: number;
+  /**
+   * Longest datagram of changes, in bytes; default 64 KiB. The kernel does all changes of a datagram before the call returns, which
+   * holds the event loop up.
+   */
+  readonly sendBytes?: number;
   /** Receive buffer to request, in bytes; default 4 MiB. */
   readonly receiveBytes?: number;
 }
@@ -44,16 +50,18 @@ const ANSWER_BYTES = 2048;
 /** Far enough below 2^32 for any batch. */
 const LAST_SEQUENCE = 0xffff_0000;
 const MAX_DUMP_ATTEMPTS = 6;
+const LARGE_DUMP = 500;
 
 export class NetlinkClient {
   readonly #socket: TransactionSocket;
-  readonly #writer = new MessageWriter(SEND_BYTES);
+  readonly #writer: MessageWriter;
   #sequence = 1;
 
   /** @throws Error with errno if no socket can be opened. */
   constructor(options: NetlinkClientOptions) {
     const { openSocket, protocol, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-    const { receiveBytes = DEFAULT_RECEIVE_BYTES } = options;
+    const { receiveBytes = DEFAULT_RECEIVE_BYTES, sendBytes = SEND_BYTES } = options;
+    this.#writer = new MessageWriter(sendBytes);
     this.#socket = new TransactionSocket({
       openSocket,
       timeoutMs,
@@ -92,7 +100,11 @@ export class NetlinkClient {
   async dump<T>(what: string, request: Request, decode: Decode<T>): Promise<T[]> {
     for (let attempt = 1; ; attempt++) {
       const result = await this.#socket.enqueue(() => this.#dumpOnce(request, decode));
-      if (Array.isArray(result)) return result;
+      if (Array.isArray(result)) {
+        // All datagrams of a dump are read in one turn, and would be of the next as well.
+        if (result.length > LARGE_DUMP) await nextTurn();
+        return result;
+      }
       if (result.status === 'rejected') throw new KernelReadError(what, result.errno, result.message);
       if (attempt === MAX_DUMP_ATTEMPTS || this.#socket.isClosed)
         throw new KernelReadError(what, 'EINTR', `${result.message} (${attempt} attempts)`);

@@ -123,7 +123,7 @@ export class KernelCache {
   endBatch(outcomes: readonly StepOutcome[]): readonly ObjectKey[] {
     this.#isChangingLinks = false;
     for (const outcome of outcomes)
-      if (isDone(outcome)) this.#state?.recordStep(outcome.step);
+      if (isDone(outcome)) this.#recordStep(outcome.step);
       else this.#state?.recordFailure(outcome.step);
     const notified = new Map<ObjectKey, Notified>();
     for (const { kind, step } of outcomes) {
@@ -137,8 +137,20 @@ export class KernelCache {
     return this.#recordNotified(notified);
   }
 
+  /** What is being read may be older, as with notifications. */
+  #recordStep(step: Step): void {
+    const { action, object } = step;
+    this.#state?.recordStep(step);
+    if (object.kind === 'link') return;
+    const done = action === 'set' ? (object as ActualObject) : undefined;
+    this.#notifiedWhileReading?.set(objectKey(object), { object: done });
+  }
+
   #recordNotified(notified: ReadonlyMap<ObjectKey, Notified>): readonly ObjectKey[] {
-    for (const [key, { object }] of notified) this.#state?.record(key, object);
+    for (const [key, each] of notified) {
+      this.#state?.record(key, each.object);
+      this.#notifiedWhileReading?.set(key, each);
+    }
     return [...notified.keys()];
   }
 }

@@ -15,7 +15,9 @@ import { ResyncSchedule } from './resync-schedule.ts';
 export type Work =
   | { readonly kind: 'resync'; readonly reason: ResyncReason }
   | { readonly kind: 'sysctls' }
-  | { readonly kind: 'keys'; readonly keys: readonly ObjectKey[] };
+  | { readonly kind: 'keys'; readonly keys: readonly ObjectKey[] }
+  /** The next batch of steps that are planned. */
+  | { readonly kind: 'planned' };
 
 /** Interfaces that change all the time must not cause full reads all the time. */
 const INTERFACE_LIMIT = { freeCount: 10, windowMs: 2_000, firstMs: 20, capMs: 200 };
@@ -89,8 +91,9 @@ export class WorkQueue {
   /**
    * Takes what is to be done next.
    * @param hasState - whether the kernel's state is known, so that keys can be compared.
+   * @param hasPlanned - whether steps are left of an earlier comparison; keys that changed since come first.
    */
-  take(nowMs: number, hasState: boolean): Work | undefined {
+  take(nowMs: number, hasState: boolean, hasPlanned = false): Work | undefined {
     const resync = this.#resync;
     if (resync !== undefined && resync.atMs <= nowMs) {
       this.#resync = undefined;
@@ -102,7 +105,8 @@ export class WorkQueue {
     }
     // Devices may have changed: keys wait for the read, unless the kernel does not answer it.
     if (resync !== undefined && resync.reason !== 'unknown') return undefined;
-    if (!hasState || this.#dirty.size === 0) return undefined;
+    if (!hasState) return undefined;
+    if (this.#dirty.size === 0) return hasPlanned ? { kind: 'planned' } : undefined;
     const keys = [...this.#dirty];
     this.#dirty.clear();
     return { kind: 'keys', keys };

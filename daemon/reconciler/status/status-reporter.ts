@@ -80,13 +80,24 @@ export class StatusReporter {
     return [...owners].filter((owner) => this.#update(owner, view));
   }
 
+  /** Whether states are to be computed again. */
+  get isStale(): boolean {
+    return this.#stale.size > 0;
+  }
+
   /**
-   * Computes stale states; emits new rejections, drift and repairs since the last call. Returns
-   * what {@link update} does.
+   * Computes at most `count` stale states; with the last of them emits new rejections, drift and repairs since then. Returns what
+   * {@link update} does.
    */
-  report(view: View): readonly Owner[] {
-    const recovered = this.update(this.#stale, view);
-    this.#stale.clear();
+  report(view: View, count = Infinity): readonly Owner[] {
+    const owners: Owner[] = [];
+    for (const owner of this.#stale) {
+      if (owners.length === count) break;
+      this.#stale.delete(owner);
+      owners.push(owner);
+    }
+    const recovered = this.update(owners, view);
+    if (this.isStale) return recovered;
     this.#emitAll(this.#rejections.take((peer) => this.#rejectionOf(peer, view.desired)));
     this.#emitAll(this.#drift.take(view.nowMs));
     return recovered;
