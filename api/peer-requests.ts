@@ -3,10 +3,18 @@ import type { FindingV1 } from './page.ts';
 
 /** What a peer is asked for. */
 export type PeerAskV1 =
-  /** A test endpoint, until the request ends. */
-  | { readonly kind: 'endpoint' }
+  /** A test endpoint, until the request ends; with `back`, connections that it opens to the host that asks. */
+  | { readonly kind: 'endpoint'; readonly back?: BackTargetsV1 }
   /** What the peer's checks find on the path to this address of the host that asks. */
   | { readonly kind: 'doctor'; readonly to: string };
+
+/** Listeners of the host that asks, on addresses of its subnet. */
+export interface BackTargetsV1 {
+  /** Begins each packet to them. */
+  readonly token: string;
+  readonly host: readonly ListenerV1[];
+  readonly container: readonly ListenerV1[];
+}
 
 /** Body of `POST /v1/ask`. */
 export interface AskV1 {
@@ -36,6 +44,22 @@ export interface EndpointAnswerV1 {
   readonly container: readonly ListenerV1[];
   /** Why there is no test container, or none of a family. */
   readonly missing: readonly string[];
+  /** What became of connections to `back`; unset by versions that open none. */
+  readonly opened?: readonly OpenedV1[];
+}
+
+/** A connection or datagrams of the peer to the host that asks. */
+export interface OpenedV1 {
+  readonly from: 'host' | 'container';
+  readonly to: 'host' | 'container';
+  readonly test: 'tcp' | 'udp';
+  readonly address: string;
+  /** Unset if it passed. */
+  readonly reason?: string;
+  /** The peer could not send it. */
+  readonly isUntested?: true;
+  /** Source that the listener saw. */
+  readonly seen?: string;
 }
 
 /** What answers TCP and UDP at an address, each on a port. */

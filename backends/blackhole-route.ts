@@ -1,6 +1,8 @@
-// The route that drops packets to unassigned addresses of the own subnet. Without a bridge, or
-// while it is down, they would leave by the default route and might come back.
-import { UNSPECIFIED } from '../lib/address.ts';
+// Routes that drop packets which would leave by the default route. Those to unassigned addresses of the
+// own subnet might come back, without a bridge or while it is down. Those to a subnet that no peer has, or
+// has any more, would leave in the clear where the backend encrypts.
+import { UNSPECIFIED, type Cidr, type Family } from '../lib/address.ts';
+import type { NetworkConfig } from '../allocator/config/config.ts';
 import type { LeaseSubnets } from '../allocator/lease.ts';
 import type { Ownership } from './backend.ts';
 import { FAMILIES, subnetOf } from './address-family.ts';
@@ -12,7 +14,17 @@ export function deriveBlackholes(subnets: LeaseSubnets, { networks }: Ownership)
   return FAMILIES.flatMap((family): readonly KernelObject[] => {
     const destination = subnetOf(subnets, family);
     if (destination === undefined) return [];
-    const gateway = UNSPECIFIED[family];
-    return [{ kind: 'route', destination, gateway, dev: '', isOnLink: false, isBlackhole: true }];
+    return [blackholeOf(family, destination)];
   });
+}
+
+/** Of the whole network of a family, below the routes to peers: they are more specific. */
+export function deriveNetworkBlackhole(config: NetworkConfig, family: Family): readonly KernelObject[] {
+  const destination = (family === 4 ? config.ipv4 : config.ipv6)?.network;
+  return destination === undefined ? [] : [blackholeOf(family, destination)];
+}
+
+function blackholeOf(family: Family, destination: Cidr): KernelObject {
+  const gateway = UNSPECIFIED[family];
+  return { kind: 'route', destination, gateway, dev: '', isOnLink: false, isBlackhole: true };
 }

@@ -23,10 +23,13 @@ export interface RunOptions {
 const DEFAULT_TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 64 << 20;
 
-/** Runs outside of network namespaces but inside the sandbox; `/run` is empty and private there. */
+/**
+ * Runs outside of network namespaces but inside the sandbox; `/run` is empty and private there. It waits for a child all the
+ * time, as a shell that waits reaps orphans, and one that reads does not.
+ */
 const INIT_SCRIPT = `
 mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up && echo ready || exit 1
-read -r command && [ "$command" = keep ] || exit 0
+sh -c 'read -r command && [ "$command" = keep ]' || exit 0
 while :; do sleep 3600; done`;
 
 /** Waits for the sandbox to end, however it ends, and then removes its folder. */

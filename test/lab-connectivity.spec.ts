@@ -132,6 +132,30 @@ describe('weft connectivity', () => {
       }
     });
 
+  it('fails what the peer alone may not open, and names a rule by the state of connections', async () => {
+    await shell(
+      'h1',
+      "nft 'table inet fw { chain x { type filter hook forward priority 10; iifname flannel.1 ct state new drop; }; }'",
+    );
+    try {
+      const { code, failures, back, ...peer } = await runTo('h2');
+      assert.deepEqual(peer.cells.filter(({ state }) => state === 'failed').map(show), []);
+      const failed = back.filter(({ state }) => state === 'failed');
+      const isKept = ({ family, to }: CellV1): boolean => family === 4 && to === 'container';
+      assert.deepEqual(failed.map(show), back.filter(isKept).map(show));
+      assert.equal(failed.length, 4);
+      assert.match(
+        failures.join('\n'),
+        /^a connection \(TCP\) that h2 opens from its container to the container of h1 is lost, and passes in the/m,
+      );
+      assert.equal(code, 1);
+    } finally {
+      await shell('h1', 'nft delete table inet fw');
+    }
+    assert.deepEqual((await runTo('h2')).back.filter(({ state }) => state !== 'ok').map(show), []);
+    await nothingLeft();
+  });
+
   it('tests a peer whose daemon is stopped as far as it can, and doctor says what it did not test', async () => {
     await lab().stopDaemon('h3');
     const peer = await runTo('h3');

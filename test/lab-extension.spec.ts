@@ -6,6 +6,7 @@ import { checkLab, subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import { startPing } from '../lab/traffic.ts';
 import { askReadyz, leaseKeys, logOf, putLease, routesOf } from './support/daemon-view.ts';
+import { assertHealthy } from './support/doctor/healthy.ts';
 import { GRE_EXAMPLE } from './support/gre-example.ts';
 import { canPing, useLab, waitUntilReady } from './support/lab-suite.ts';
 
@@ -50,6 +51,8 @@ describe('the backend extension', () => {
     assert.deepEqual([...new Set(routes.map(({ protocol }) => protocol))], ['boot']);
     assert.equal(routes.length, 2);
   });
+
+  it('is healthy to weft doctor', () => assertHealthy(lab()));
 
   it('publishes what the first command printed, and passes it on', async () => {
     const [own] = await ran('h1');

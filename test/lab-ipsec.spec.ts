@@ -5,11 +5,13 @@ import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import { overlayDevicesOf } from './support/daemon-view.ts';
 import { runDoctor, waitUntilNamed } from './support/doctor/fault.ts';
-import { besideCharon, reconnect, WITH_OWN_RUN } from './support/ipsec/ipsec-lab.ts';
+import { besideCharon, KILL_CHARON, reconnect, WITH_OWN_RUN } from './support/ipsec/ipsec-lab.ts';
 import { kernelHas } from './support/kernel-features.ts';
 import { canPing, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const REPAIR_MS = 60_000;
+/** Less than from one reading of the whole kernel to the next: a notification says it. */
+const NOTICED_MS = 15_000;
 const PSK = '0123456789abcdef'.repeat(6);
 const configOf = (backend: object) => JSON.stringify({ Network: '10.5.0.0/16', Backend: backend });
 const IPSEC = { Type: 'ipsec', PSK };
@@ -41,9 +43,35 @@ describe('backend ipsec', () => {
     assert.deepEqual(await overlayDevicesOf(lab(), 'h1'), []);
   });
 
-  it('repairs policies that another program deletes', async () => {
+  it('is healthy to weft doctor, but for a kernel without ESP', async () => {
+    const only = kernelHas('esp') ? [] : ['ipsec-tunnel'];
+    const isSo = async (): Promise<boolean> => {
+      const { findings } = await runDoctor(lab(), 'h1', [], await besideCharon(lab(), 'h1'));
+      assert.deepEqual(
+        findings.map(({ check }) => check),
+        only,
+        JSON.stringify(findings),
+      );
+      return true;
+    };
+    await waitFor('tunnels', () => isSo().catch(() => false), REPAIR_MS, 500).catch(isSo);
+  });
+
+  const flushPolicies = async (): Promise<void> => {
     await lab().check('h1', ['ip', 'xfrm', 'policy', 'flush']);
-    await waitFor('policies', async () => (await policies('h1')).length === 3, REPAIR_MS);
+    await waitFor('policies', async () => (await policies('h1')).length === 3, NOTICED_MS);
+  };
+  it('repairs policies that another program deletes', flushPolicies);
+
+  it('repairs what the process before it made, and starts another charon', async () => {
+    const under = await besideCharon(lab(), 'h1');
+    await lab().stopDaemon('h1', 'KILL');
+    await lab().startDaemon('h1', [], under);
+    await waitUntilReady(lab(), 'h1');
+    await flushPolicies();
+    await lab().check('h1', KILL_CHARON);
+    const runsAgain = async () => (await besideCharon(lab(), 'h1')).join() !== under.join();
+    await waitFor('charon to run', runsAgain, NOTICED_MS);
   });
 
   describe('weft doctor', () => {

@@ -14,6 +14,7 @@ import {
   routesOf,
   waitForLogLine,
 } from './support/daemon-view.ts';
+import { assertHealthy } from './support/doctor/healthy.ts';
 import { ask, canPing, shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 import {
   FlannelHost,
@@ -56,6 +57,8 @@ describe('backend wireguard', () => {
     const [, ipv6] = await lab().containerAddresses('h2');
     await lab().check('c1', ['ping', '-6', '-q', '-c', '2', '-W', '2', ipv6!]);
   });
+
+  it('is healthy to weft doctor', () => assertHealthy(lab(), ['h1', 'h2']));
 
   it('serves each metric of WireGuard', async () => {
     const script = `require('http').get({socketPath:'${lab().controlSocket('h1')}',path:'/metrics'},(r)=>r.pipe(process.stdout))`;
@@ -223,6 +226,21 @@ describe('backend wireguard', () => {
     }
     await lab().etcdctl(['del', '/coreos.com/network/subnets/10.5.254.0-24']);
     await waitFor('the peer to be gone', async () => (await find()) === undefined, REPAIR_MS);
+  });
+
+  it('drops packets to a host that has left, instead of sending them in the clear', async () => {
+    const gone = async (name: string, family: '4' | '6'): Promise<string> => {
+      const address = family === '4' ? '10.5.253.7' : 'fd00:5:0:fd::7';
+      return (await lab().query(name, ['ip', `-${family}`, 'route', 'get', address])).stderr;
+    };
+    assert.match(await gone('h1', '4'), /Invalid argument/);
+    assert.match(await gone('h1', '6'), /Invalid argument/);
+    await watchUnderlay(lab(), 'h1');
+    await lab().query('c1', ['ping', '-q', '-c', '2', '-i', '0.2', '-W', '0.5', '10.5.253.7']);
+    await canPing(lab(), 'c1', 'h2');
+    const { clear, encrypted } = await packetsInClear(lab(), 'h1');
+    assert.equal(clear, 0);
+    assert.ok(encrypted > 0);
   });
 
   it('a host leaves and comes back with another key', async () => {

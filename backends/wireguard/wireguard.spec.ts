@@ -51,12 +51,16 @@ function contextOf({ families = '4', wireguard = {}, host: facts = host() }: Set
   return context(backend, network(families, { ...WIREGUARD, ...wireguard }), facts);
 }
 
+/** What keeps packets to a subnet that no peer has from leaving in the clear. */
+const BLACKHOLE = { 4: 'blackhole 10.5.0.0/16 metric 1000000', 6: 'blackhole fd00::/48 metric 1000000' };
 const V4_HOST = [
   `flannel-wg mtu 1440 wireguard public-key ${OWN} listen-port 51820`,
   'inet 10.5.1.0/32 dev flannel-wg',
   'net/ipv6/conf/flannel-wg/accept_ra = 0',
+  BLACKHOLE[4],
 ];
 const V6_HOST = [
+  BLACKHOLE[6],
   `flannel-wg-v6 mtu 1420 wireguard public-key ${OWN} listen-port 51821`,
   'inet6 fd00:0:0:1::/128 dev flannel-wg-v6',
   'net/ipv6/conf/flannel-wg-v6/accept_ra = 0',
@@ -71,6 +75,8 @@ interface Golden extends Setting {
 }
 
 const shared = (mtu: number): readonly string[] => [
+  BLACKHOLE[4],
+  BLACKHOLE[6],
   `flannel-wg mtu ${mtu} wireguard public-key ${OWN} listen-port 51820`,
   'inet 10.5.1.0/32 dev flannel-wg',
   'inet6 fd00:0:0:1::/128 dev flannel-wg',
@@ -124,6 +130,7 @@ const goldens: readonly Golden[] = [
       `flannel-wg.1 mtu 1440 wireguard public-key ${KEY3} listen-port 4002`,
       'inet 10.5.1.0/32 dev flannel-wg.1',
       'net/ipv6/conf/flannel-wg.1/accept_ra = 0',
+      BLACKHOLE[4],
       `${KEY2} endpoint 10.9.0.2:4000 allowed-ips 10.5.2.0/24 dev flannel-wg.1`,
       '10.5.2.0/24 dev flannel-wg.1',
     ],

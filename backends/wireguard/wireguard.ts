@@ -1,13 +1,14 @@
 // WireGuard: one device a family, or one for both; per peer its key with endpoint and subnets, and
 // a route. Names, ports and published data are flannel's. flannel routes the whole network to the
 // device; here each peer has a route of its own, so that each can be sent to by another transport
-// during a migration.
+// during a migration, and a blackhole keeps the rest of the network from leaving in the clear.
 import { UNSPECIFIED, type Family, type Ipv4, type Ipv6 } from '../../lib/address.ts';
 import { formatEndpoint } from '../../lib/endpoint.ts';
 import type { NetworkConfig, WireguardConfig } from '../../allocator/config/config.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
 import { BackendError } from '../backend.ts';
 import type { Backend, BackendContext, HostFacts, PeerState } from '../backend.ts';
+import { deriveNetworkBlackhole } from '../blackhole-route.ts';
 import { backendDataOf, familiesOf, publicIpOf, subnetOf } from '../address-family.ts';
 import type { KernelObject, OverlayMtu, WireguardLink, WireguardPeerObject } from '../kernel-state.ts';
 import { wireguardOverheadBytes } from '../mtu.ts';
@@ -111,7 +112,7 @@ function hostObjects(context: BackendContext, family: Family): readonly KernelOb
     listenPort: wireguardPort(wireguard, family),
     mtu: isShared ? wireguardBackend.mtu(config, host) : mtuOf(config, host, family),
   };
-  return deviceObjects(link, family, subnet);
+  return [...deviceObjects(link, family, subnet), ...deriveNetworkBlackhole(config, family)];
 }
 
 /** The peer on the device of its family. */

@@ -4,6 +4,7 @@ import { defineCommand } from '../command.ts';
 import { ControlClient, SOCKET_OPTION, socketPath } from '../client/control-client.ts';
 import type { Check, Finding } from '../doctor/check.ts';
 import { parseIp } from '../../lib/address.ts';
+import { didYouMean } from '../../lib/did-you-mean.ts';
 import type { PeersV1 } from '../../api/index.ts';
 import { findNamedPeer } from '../client/find-peer.ts';
 import { OWN_HALF_CHECKS } from '../doctor/path/peer-half.ts';
@@ -84,8 +85,14 @@ function choose(only: string | undefined): readonly Check[] {
   if (only === undefined) return CHECKS;
   const ids = only.split(',');
   const unknown = ids.find((id) => !CHECKS.some((check) => check.id === id));
-  if (unknown !== undefined)
-    throw new UsageError(`--only ${JSON.stringify(unknown)}: unknown check; see weft doctor --list`);
+  if (unknown !== undefined) {
+    const similar = didYouMean(
+      unknown,
+      CHECKS.map(({ id }) => id),
+    );
+    const hint = similar === undefined ? '' : `; did you mean ${similar}?`;
+    throw new UsageError(`--only ${JSON.stringify(unknown)}: unknown check${hint}; see weft doctor --list`);
+  }
   return CHECKS.filter(({ id }) => ids.includes(id));
 }
 

@@ -28,7 +28,7 @@ export function formatConnectivity(report: ConnectivityV1, style: Style): string
 const count = (number: number): string => `${number} ${number === 1 ? 'peer' : 'peers'}`;
 
 function formatPeer(
-  { key, name, publicIp, cells, failures, next, notTested }: PeerConnectivityV1,
+  { key, name, publicIp, cells, back, failures, next, notTested }: PeerConnectivityV1,
   mtu: number,
   style: Style,
 ): string {
@@ -36,13 +36,14 @@ function formatPeer(
   const tables = familiesOf(cells).map((family) =>
     formatMatrix(
       cells.filter((cell) => cell.family === family),
+      back.filter((cell) => cell.family === family),
       [`IPv${family}`, mtu],
       style,
     ),
   );
   const lines = [
     ...failures.map((line) => `  ${style.bad('FAILED')} ${line}`),
-    ...evidenceOf(cells).map((line) => `  evidence:   ${line}`),
+    ...evidenceOf(cells, back).map((line) => `  evidence:   ${line}`),
     ...(next === undefined ? [] : [`  next:       ${next}`]),
     ...notTested.map((line) => `  not tested: ${line}`),
   ];
@@ -51,6 +52,7 @@ function formatPeer(
 
 function formatMatrix(
   cells: readonly CellV1[],
+  back: readonly CellV1[],
   [family, mtu]: readonly [string, number],
   style: Style,
 ): string {
@@ -59,9 +61,16 @@ function formatMatrix(
     const own = cells.filter((cell) => cell.from === from && cell.to === to);
     return { own, row: [`${from} →`, to, ...TESTS.map((test) => markOf(own, test, style))] };
   });
-  return formatTable([head, ...rows.filter(({ own }) => own.length > 0).map(({ row }) => row)], {
-    indent: 2,
+  const returned = ROUTES.map(([from, to]) => {
+    const own = back.filter((cell) => cell.from === from && cell.to === to);
+    return { own, row: [`their ${from} →`, `our ${to}`, ...TESTS.map((test) => markOf(own, test, style))] };
   });
+  return formatTable(
+    [head, ...[...rows, ...returned].filter(({ own }) => own.length > 0).map(({ row }) => row)],
+    {
+      indent: 2,
+    },
+  );
 }
 
 function headOf(test: Test, mtu: number): string {
@@ -91,10 +100,14 @@ function markOf(cells: readonly CellV1[], test: Test, style: Style): string {
 const MAX_EVIDENCE = 3;
 
 /** The first tests that failed, each reason once. */
-function evidenceOf(cells: readonly CellV1[]): readonly string[] {
+function evidenceOf(cells: readonly CellV1[], back: readonly CellV1[]): readonly string[] {
   const lines = new Map<string, string>();
-  for (const { state, from, to, test, address, reason = '' } of cells)
-    if (state === 'failed' && !lines.has(`${from}${to}${reason}`))
-      lines.set(`${from}${to}${reason}`, `${test} from ${from} to ${to} ${address}: ${reason}`);
+  const note = (owner: string, { state, from, to, test, address, reason = '' }: CellV1): void => {
+    const key = `${owner}${from}${to}${reason}`;
+    if (state === 'failed' && !lines.has(key))
+      lines.set(key, `${test} from ${from}${owner} to ${to} ${address}: ${reason}`);
+  };
+  for (const cell of cells) note('', cell);
+  for (const cell of back) note(' of the peer', cell);
   return [...lines.values()].slice(0, MAX_EVIDENCE);
 }

@@ -57,6 +57,7 @@ describe('weft connectivity', () => {
                 reason: 'no answer',
               },
             ],
+            back: [],
             failures: ['on h2'],
             next: 'weft doctor --to h2',
             notTested: ['container → host: not permitted'],
@@ -78,6 +79,42 @@ describe('weft connectivity', () => {
         '  not tested: container → host: not permitted',
         '',
         '1 of 1 peer failed, 5 more were not chosen: --peer names them',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('prints what the peer opened', () => {
+    const of = { family: 4, from: 'container', to: 'container', test: 'tcp', address: '10.5.1.254' } as const;
+    const text = formatConnectivity(
+      {
+        version: 1,
+        at: '',
+        otherPeers: 0,
+        mtu: 1450,
+        peers: [
+          {
+            key: '10.5.2.0-24',
+            cells: [{ ...of, state: 'ok' }],
+            back: [{ ...of, state: 'failed', reason: 'no answer' }],
+            failures: ['a rule'],
+            notTested: [],
+          },
+        ],
+      },
+      PLAIN,
+    );
+    assert.equal(
+      text,
+      [
+        '10.5.2.0-24',
+        '  IPv4                              ping  ping 1450  tcp     udp  udp 1450',
+        '  container →        container                       ok',
+        '  their container →  our container                   FAILED',
+        '  FAILED a rule',
+        '  evidence:   tcp from container of the peer to container 10.5.1.254: no answer',
+        '',
+        '1 of 1 peer failed',
         '',
       ].join('\n'),
     );

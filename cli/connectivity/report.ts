@@ -1,11 +1,11 @@
 // Runs `weft connectivity`: a test container here, an endpoint of each peer, the matrix between them, and
 // the end of all of it, whatever happens.
-import { randomBytes } from 'node:crypto';
-import type { OptionsV1, PeerV1, StatusV1 } from '../../api/index.ts';
+import type { BackTargetsV1, ListenerV1, OptionsV1, PeerV1, StatusV1 } from '../../api/index.ts';
 import type { Cidr, Family, IpAddress, Ipv4Cidr, Ipv6Cidr } from '../../lib/address.ts';
 import { familyOf } from '../../lib/address.ts';
 import { loadNative } from '../../native/index.ts';
-import { TestContainer } from '../../daemon/connectivity/test-container.ts';
+import type { TestContainer } from '../../daemon/connectivity/test-container.ts';
+import { TestEndpoint } from '../../daemon/connectivity/test-endpoint.ts';
 import { runProbe, type ProbeOutcome } from '../../daemon/connectivity/probe.ts';
 import { targetsOf } from '../../daemon/probe/peer-targets.ts';
 import type { LeaseSubnets } from '../../allocator/lease.ts';
@@ -14,6 +14,7 @@ import { askPeer } from '../client/ask-peer.ts';
 import type { ControlClient } from '../client/control-client.ts';
 import { toNamedPeer } from '../client/find-peer.ts';
 import { UsageError } from '../usage-error.ts';
+import { locateBack, toBackCells } from './back.ts';
 import { planCells, type CellV1, type PlannedCell } from './cells.ts';
 import { locate, toCell, withoutFiltered } from './evaluate.ts';
 
@@ -33,6 +34,8 @@ export interface PeerConnectivityV1 {
   readonly name?: string;
   readonly publicIp?: string;
   readonly cells: readonly CellV1[];
+  /** What the peer opened: `from` is of the peer, `to` of this host. */
+  readonly back: readonly CellV1[];
   /** Where packets are lost; empty if no test failed. */
   readonly failures: readonly string[];
   /** The next step where one failed. */
@@ -63,6 +66,8 @@ interface Host {
   readonly subnets: LeaseSubnets;
   readonly isMasquerading: boolean;
   readonly container: TestContainer | string;
+  /** With the container; unset if this host cannot start its processes. */
+  readonly endpoint?: TestEndpoint;
 }
 
 /** @throws NoDaemonError, UsageError if this host has no network yet, or the signal's reason */
@@ -81,7 +86,7 @@ export async function createConnectivity(options: ConnectivityOptions): Promise<
     peers.sort((a, b) => (a.key < b.key ? -1 : 1));
     return { version: 1, at: new Date().toISOString(), otherPeers, mtu: host.mtu, peers };
   } finally {
-    if (typeof host.container !== 'string') await host.container.close();
+    await host.endpoint?.close();
   }
 }
 
@@ -99,11 +104,12 @@ async function readHost(client: ControlClient, seconds: number): Promise<Host> {
     ...(ipv4 !== undefined && { ipv4: ipv4 as Ipv4Cidr }),
     ...(ipv6 !== undefined && { ipv6: ipv6 as Ipv6Cidr }),
   };
-  const token = randomBytes(8).toString('hex');
-  const container = await TestContainer.create({ subnets, mtu, token, seconds }).catch(
+  const endpoint = await TestEndpoint.create({ subnets, mtu, underlay: [], seconds }).catch(
     (error: Error) => error.message,
   );
-  return { status, mtu, subnets, isMasquerading: options.options['ipMasq'] === true, container };
+  const host = { status, mtu, subnets, isMasquerading: options.options['ipMasq'] === true };
+  if (typeof endpoint === 'string') return { ...host, container: endpoint };
+  return { ...host, container: endpoint.container, endpoint };
 }
 
 async function testPeer(
@@ -113,7 +119,9 @@ async function testPeer(
 ): Promise<PeerConnectivityV1> {
   signal.throwIfAborted();
   const { key, name, publicIp = peer.publicIpv6 } = peer;
-  const { answer, close } = await askPeer(client, { peer: key, ask: { kind: 'endpoint' } }, signal);
+  const back = backTargetsOf(host);
+  const ask = { kind: 'endpoint', ...(back && { back }) } as const;
+  const { answer, close } = await askPeer(client, { peer: key, ask }, signal);
   try {
     const endpoint = answer.kind === 'endpoint' ? answer : reasonOf(answer);
     const { container, isMasquerading, mtu } = host;
@@ -125,21 +133,32 @@ async function testPeer(
       overlay: overlayOf(host, peer),
       isMasquerading,
     });
-    const cells = withoutFiltered(await runPlan(host, plan, signal));
+    const forward = withoutFiltered(await runPlan(host, plan, signal));
+    const opened = toBackCells(endpoint, back !== undefined);
     const own = host.status.name ?? 'this host';
-    const failures = locate(cells, { own, peer: name ?? publicIp ?? key }, mtu);
+    const names = { own, peer: name ?? publicIp ?? key };
+    const failures = [...locate(forward, names, mtu), ...locateBack(opened, forward, names)];
     return {
       key,
       ...(name !== undefined && { name }),
       ...(publicIp !== undefined && { publicIp }),
-      cells,
+      cells: forward,
+      back: opened,
       failures,
       ...(failures.length > 0 && { next: `weft doctor --to ${name ?? publicIp ?? key}` }),
-      notTested: untestedLines(cells),
+      notTested: [...untestedLines(forward), ...untestedLines(opened, BACK_PLACES)],
     };
   } finally {
     close();
   }
+}
+
+/** Listeners of this host, on addresses of its subnet. */
+function backTargetsOf({ endpoint }: Host): BackTargetsV1 | undefined {
+  if (endpoint === undefined) return undefined;
+  const { token, host, container } = endpoint.answer;
+  const plain = ({ address, tcp, udp }: ListenerV1): ListenerV1 => ({ address, tcp, udp });
+  return { token, host: host.map(plain), container: container.map(plain) };
 }
 
 function reasonOf(answer: { readonly kind: string; readonly reason?: string }): string {
@@ -200,11 +219,14 @@ async function runCell(
   return Promise.race([outcome, ended]);
 }
 
+const BACK_PLACES = { from: ' of the peer', to: ' here' } as const;
+
 /** Each reason once, with the routes that it is about. */
-function untestedLines(cells: readonly CellV1[]): readonly string[] {
+function untestedLines(cells: readonly CellV1[], places = { from: '', to: '' }): readonly string[] {
   const routes = new Map<string, Set<string>>();
   for (const { state, reason = '', from, to } of cells)
-    if (state === 'untested') routes.set(reason, (routes.get(reason) ?? new Set()).add(`${from} → ${to}`));
+    if (state === 'untested')
+      routes.set(reason, (routes.get(reason) ?? new Set()).add(`${from}${places.from} → ${to}${places.to}`));
   return [...routes].map(([reason, of]) => `${[...of].join(', ')}: ${reason}`);
 }
 

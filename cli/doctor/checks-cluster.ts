@@ -2,10 +2,12 @@
 import { isInside, overlaps, type Cidr } from '../../lib/address.ts';
 import { formatConfigIssue } from '../../allocator/config/config.ts';
 import { PUT_EXAMPLE_CONFIG } from '../../allocator/config/example-config.ts';
+import { parseVxlanData } from '../../backends/vxlan-backend-data.ts';
 import { nearMissRemedy } from '../../allocator/registry/config-near-misses.ts';
 import { truncate, type Check } from './check.ts';
 import { links } from './checks-host.ts';
 import { isBridge } from './path/bridges.ts';
+import { readPeerEnds } from './path/peer-ends.ts';
 import type { Facts } from './facts.ts';
 
 const configMissing: Check = {
@@ -112,6 +114,32 @@ const duplicatePublicIp: Check = {
   },
 };
 
+const duplicateMac: Check = {
+  id: 'vtep-mac-twice',
+  about: 'with vxlan: whether two hosts publish one MAC address of their overlay devices',
+  run: async (facts) => {
+    const byMac = new Map<string, string[]>();
+    for (const { key, attributes } of await facts.leases)
+      for (const data of [attributes.backendData, attributes.backendV6Data]) {
+        const parsed = attributes.backendType === 'vxlan' ? parseVxlanData(data) : undefined;
+        if (parsed?.ok !== true) continue;
+        const keys = byMac.get(parsed.data.mac) ?? [];
+        byMac.set(parsed.data.mac, keys.includes(key) ? keys : [...keys, key]);
+      }
+    const twice = [...byMac].filter(([, keys]) => keys.length > 1);
+    if (twice.length === 0) return [];
+    return [
+      {
+        severity: 'error',
+        title: 'Several hosts publish one MAC address of their overlay devices',
+        evidence: truncate(twice.map(([mac, keys]) => `${mac} is in ${keys.join(' and ')}`)),
+        impact: 'Packets to these hosts go to one of them alone: the kernel finds a host by that address',
+        fix: 'on one of them: ip link delete flannel.1, which the daemon makes again with its own address; or weft leases release SUBNET for a stale key',
+      },
+    ];
+  },
+};
+
 const contestedPublicIp: Check = {
   id: 'public-ip-contested',
   about: 'whether another host publishes the public IP of this host',
@@ -160,7 +188,12 @@ const networkOverlap: Check = {
   id: 'network-overlap',
   about: 'whether the cluster network overlaps other networks of this host',
   run: async (facts) => {
-    const [status, rows, devices] = await Promise.all([facts.status, readRoutes(facts), links(facts)]);
+    const [status, rows, devices, ends] = await Promise.all([
+      facts.status,
+      readRoutes(facts),
+      links(facts),
+      readPeerEnds(facts),
+    ]);
     // A bridge with such an address is a finding of its own, bridge-subnet.
     const bridges = (devices ?? []).filter(isBridge).map(({ ifname }) => ifname);
     const own = new Set([...(status?.network?.devices ?? []), 'lo', ...bridges]);
@@ -169,12 +202,16 @@ const networkOverlap: Check = {
     const leased = new Set(
       (await facts.leases).flatMap((one) => [one.subnets.ipv4, one.subnets.ipv6]).map(String),
     );
+    // A route for a part of a peer's subnet is a finding of its own, route-diverted.
+    const isDiverting = ({ dst }: RouteRow): boolean =>
+      ends.some(({ subnet }) => isInside(dst as Cidr, subnet));
     const isOurs = ({ dst, dev, protocol, type }: RouteRow): boolean =>
       own.has(dev ?? '') || type === 'blackhole' || String(protocol) === OWN_PROTOCOL || leased.has(dst);
     const other = rows.filter(
       (row) =>
         row.dst.includes('/') &&
         !isOurs(row) &&
+        !isDiverting(row) &&
         networks.some((network) => overlaps(network as Cidr, row.dst as Cidr)) &&
         !subnets.some((subnet) => isInside(row.dst as Cidr, subnet as Cidr)),
     );
@@ -219,6 +256,7 @@ export const CLUSTER_CHECKS: readonly Check[] = [
   configRejected,
   badKeys,
   duplicatePublicIp,
+  duplicateMac,
   contestedPublicIp,
   subnetOverlap,
   networkOverlap,

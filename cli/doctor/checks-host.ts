@@ -17,7 +17,10 @@ export interface LinkRow {
   readonly link_netns?: string;
   readonly flags: readonly string[];
   readonly mtu: number;
+  readonly address?: string;
   readonly operstate?: string;
+  /** BPF program of the driver's receive path. */
+  readonly xdp?: { readonly mode?: number; readonly prog?: { readonly id?: number } };
   readonly addr_info?: readonly {
     readonly local?: string;
     readonly prefixlen?: number;
@@ -25,7 +28,15 @@ export interface LinkRow {
   }[];
   readonly linkinfo?: {
     readonly info_kind?: string;
-    readonly info_data?: { readonly id?: number; readonly port?: number; readonly external?: boolean };
+    readonly info_data?: {
+      readonly id?: number;
+      readonly port?: number;
+      readonly external?: boolean;
+      readonly vlan_filtering?: number;
+      readonly stp_state?: number;
+    };
+    /** Of a port. */
+    readonly info_slave_data?: { readonly state?: string };
   };
 }
 

@@ -19,8 +19,39 @@ describe('the kernel-drift check of weft doctor', () => {
     assert.deepEqual(await severities('sysctl net/ipv6/conf/flannel-v6.1/accept_ra'), []);
   });
 
+  it('finds nothing where a discipline of tc gave the device a queue length', async () => {
+    const differences = [{ kind: 'different', object: 'link flannel.1', what: 'txqlen 1000' }];
+    const facts = { readDiff: () => Promise.resolve({ differences }) } as unknown as Facts;
+    assert.deepEqual(await drift.run(facts), []);
+  });
+
   it('finds an error where another object differs', async () => {
     for (const object of ['route 10.5.2.0/24', 'sysctl net/ipv6/conf/all/forwarding'])
       assert.deepEqual(await severities('sysctl net/ipv6/conf/flannel.1/accept_ra', object), ['error']);
+  });
+});
+
+describe('the neighbour-table check of weft doctor', () => {
+  const check = KERNEL_CHECKS.find(({ id }) => id === 'neighbour-table')!;
+  const severitiesOf = async (entries: number, permanent: number): Promise<readonly string[]> => {
+    const facts = {
+      status: Promise.resolve({ peers: { total: 2 } }),
+      sysctl: () => Promise.resolve('1024'),
+      file: (path: string) =>
+        Promise.resolve(
+          path.endsWith('arp_cache')
+            ? `entries allocs\n${entries.toString(16).padStart(8, '0')} 0\n`
+            : undefined,
+        ),
+      ip: (option: string) =>
+        Promise.resolve(option === '-4' ? Array.from({ length: permanent }, () => ({})) : []),
+    } as unknown as Facts;
+    return (await check.run(facts)).map(({ severity }) => severity);
+  };
+
+  it('finds a full table, of which static entries are no part', async () => {
+    assert.deepEqual(await severitiesOf(1020, 0), ['error']);
+    assert.deepEqual(await severitiesOf(1020, 500), []);
+    assert.deepEqual(await severitiesOf(300, 0), []);
   });
 });

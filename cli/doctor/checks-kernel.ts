@@ -35,9 +35,17 @@ const kernelDrift: Check = {
   },
 };
 
+/**
+ * The kernel gives a device without a queue this length as soon as it has a discipline of tc(8)
+ * (qdisc_create), without a notification. No packet depends on it.
+ */
+const MINOR_DIFFERENCE = /^txqlen \d+$/;
+
 async function readFaults(facts: Facts): Promise<readonly DifferenceV1[]> {
   const differences = (await facts.readDiff())?.differences ?? [];
-  return differences.filter(({ object }) => !MINOR_SETTING.test(object));
+  return differences.filter(
+    ({ object, what = '' }) => !MINOR_SETTING.test(object) && !MINOR_DIFFERENCE.test(what),
+  );
 }
 
 function describeDifference({ kind, object, what, reason }: DifferenceV1): string {
@@ -127,6 +135,22 @@ const rpFilter: Check = {
   },
 };
 
+/** Share of the table that is as good as full. */
+const FULL = 0.95;
+
+/**
+ * Entries that count against the limit: those of all namespaces, the first field of
+ * `/proc/net/stat/arp_cache` in hex, without static ones, as of peers (neigh_alloc, since Linux 5.0).
+ */
+async function entriesOf(facts: Facts, family: string): Promise<number> {
+  const [text, rows] = await Promise.all([
+    facts.file(`proc/net/stat/${family === 'ipv4' ? 'arp' : 'ndisc'}_cache`),
+    facts.ip<unknown>(family === 'ipv4' ? '-4' : '-6', 'neigh', 'show', 'nud', 'permanent'),
+  ]);
+  const all = Number.parseInt(text?.split('\n')[1]?.trim().split(/\s+/)[0] ?? '0', 16);
+  return all - (rows?.length ?? 0);
+}
+
 const neighbourTable: Check = {
   id: 'neighbour-table',
   about: 'whether the neighbour table has room for all peers',
@@ -135,14 +159,25 @@ const neighbourTable: Check = {
     const found: Found[] = [];
     for (const family of ['ipv4', 'ipv6']) {
       const limit = Number((await facts.sysctl(`net/${family}/neigh/default/gc_thresh3`)) ?? Infinity);
-      if (peers < limit) continue;
-      found.push({
-        severity: 'warning',
-        title: 'The neighbour table of the kernel is smaller than the cluster',
-        evidence: [`net.${family}.neigh.default.gc_thresh3 = ${limit}, and there are ${peers} peers`],
-        impact: 'New neighbours of containers and the underlay may not fit: "neighbour table overflow"',
-        fix: `sysctl -w net.${family}.neigh.default.gc_thresh3=${4 * peers}`,
-      });
+      const entries = await entriesOf(facts, family);
+      if (entries >= limit * FULL)
+        found.push({
+          severity: 'error',
+          title: 'The neighbour table of the kernel is full',
+          evidence: [
+            `/proc/net/stat: ${entries} entries of ${family}; net.${family}.neigh.default.gc_thresh3 = ${limit}`,
+          ],
+          impact: 'The kernel drops packets to new neighbours: "neighbour table overflow"',
+          fix: `sysctl -w net.${family}.neigh.default.gc_thresh3=${4 * Math.max(entries, peers)}`,
+        });
+      else if (peers >= limit)
+        found.push({
+          severity: 'warning',
+          title: 'The neighbour table of the kernel is smaller than the cluster',
+          evidence: [`net.${family}.neigh.default.gc_thresh3 = ${limit}, and there are ${peers} peers`],
+          impact: 'New neighbours of containers and the underlay may not fit: "neighbour table overflow"',
+          fix: `sysctl -w net.${family}.neigh.default.gc_thresh3=${4 * peers}`,
+        });
     }
     return found;
   },

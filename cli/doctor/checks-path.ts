@@ -54,7 +54,7 @@ const probesImpossible: Check = {
 const peerSilent = pathCheck(
   'peer-silent',
   'whether every peer answers through the underlay or the overlay',
-  (found, status, { explained }) => {
+  (found, status, { explained, suspects }) => {
     const all = found.filter(({ underlayOk, overlayOk }) => !underlayOk && !overlayOk);
     const silent = all.filter(({ peer }) => !explained.has(peer.key));
     if (silent.length === 0) return undefined;
@@ -67,7 +67,7 @@ const peerSilent = pathCheck(
       return {
         severity: 'warning',
         title,
-        evidence,
+        evidence: [...evidence, ...suspects.map((each) => `may drop packets: ${each.evidence}`)],
         impact: 'Containers of this host and of those hosts do not reach each other',
         fix: `${commands}  # no peer answers: this host, or the network between the hosts, is cut off; leases stay as they are`,
       };
@@ -85,7 +85,7 @@ const peerSilent = pathCheck(
 const tunnelBlocked = pathCheck(
   'tunnel-blocked',
   'whether packets of the tunnel arrive',
-  (found, status, { explained, hasPortRule }) => {
+  (found, status, { explained, hasPortRule, suspects }) => {
     const blocked = found.filter((probe) => isBlocked(probe) && !explained.has(probe.peer.key));
     if (blocked.length === 0 || isRouted(status)) return undefined;
     return {
@@ -100,11 +100,14 @@ const tunnelBlocked = pathCheck(
         hasPortRule
           ? 'a rule of this host drops them: port-dropped'
           : 'no rule of this host that is known drops them',
+        ...suspects.map(({ evidence }) => `may drop them: ${evidence}`),
       ],
       impact: 'Containers of these hosts and of this one do not reach each other',
       fix: hasPortRule
         ? '# the command of port-dropped'
-        : `weft doctor  # on that host; then ${allowText(status)}: firewalls and security groups between them; tcpdump -ni ${status.interface?.name ?? 'any'} ${status.network?.backend === 'ipip' ? 'ip proto 4' : 'udp'}`,
+        : suspects.length > 0
+          ? `${suspects.map(({ fix }) => fix).join('; ')}  # unless another program needs it; then weft doctor on that host`
+          : `weft doctor  # on that host; then ${allowText(status)}: firewalls and security groups between them; tcpdump -ni ${status.interface?.name ?? 'any'} ${status.network?.backend === 'ipip' ? 'ip proto 4' : 'udp'}`,
     };
   },
 );
@@ -187,7 +190,8 @@ function isPrivate(text: string): boolean {
 
 const pathMtu = pathCheck('path-mtu', 'whether packets of the full MTU arrive', (found, status) => {
   const mtu = status.network?.mtu ?? 0;
-  const narrow = found.filter(({ largest }) => largest !== undefined && largest < mtu);
+  // A probe that finds no size that passes says nothing of sizes: packets are lost at random.
+  const narrow = found.filter(({ largest = 0 }) => largest > 0 && largest < mtu);
   if (narrow.length === 0) return undefined;
   const smallest = Math.min(...narrow.map(({ largest }) => largest!));
   return {

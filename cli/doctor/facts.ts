@@ -15,6 +15,8 @@ import { Prober } from '../../daemon/probe/prober.ts';
 import { loadNative } from '../../native/index.ts';
 import type { IpAddress } from '../../lib/address.ts';
 import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.ts';
+import { AgentProcess } from '../../daemon/connectivity/agent-process.ts';
+import type { ProbeOutcome, ProbeSpec } from '../../daemon/connectivity/probe.ts';
 import { askPeer, type FinalAnswer } from '../client/ask-peer.ts';
 import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
 import { ToolQueue } from './tool-queue.ts';
@@ -49,6 +51,8 @@ const SLOW_API_MS = 1000;
 const TOOL_LIMITS: ToolLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
 /** Below the limit of one check. */
 const ASK_TIMEOUT_MS = 25_000;
+/** Longest life of a process in a container. */
+const AGENT_SECONDS = 20;
 /** Maximum number of peers that are probed one by one. */
 const MAX_PROBED_PEERS = 32;
 
@@ -244,6 +248,16 @@ export class Facts {
     } catch (error) {
       if (!late.aborted) throw error;
       return { kind: 'untested', reason: `no answer within ${ASK_TIMEOUT_MS / 1000} s` };
+    }
+  }
+
+  /** Sends test packets from another network namespace. @throws Error with the reason if it cannot be entered */
+  async probeFrom(path: string, specs: readonly ProbeSpec[]): Promise<readonly ProbeOutcome[]> {
+    const agent = await AgentProcess.startIn(path, AGENT_SECONDS);
+    try {
+      return await Promise.all(specs.map((spec) => agent.call({ call: 'probe', spec })));
+    } finally {
+      await agent.close();
     }
   }
 

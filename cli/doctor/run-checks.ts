@@ -20,6 +20,10 @@ import { PEER_HALF_CHECKS } from './path/peer-half.ts';
 import { FIREWALL_CHECKS } from './checks-firewall.ts';
 import { PATH_KERNEL_CHECKS } from './path/kernel-checks.ts';
 import { ROUTE_CHECKS } from './path/route-checks.ts';
+import { CONTAINER_PATH_CHECKS } from './containers/path-check.ts';
+import { CONTAINER_ROUTE_CHECKS } from './containers/route-check.ts';
+import { LINK_CHECKS } from './containers/link-checks.ts';
+import { NAT_CHECKS } from './path/nat-check.ts';
 import type { Check, Finding } from './check.ts';
 import type { Facts } from './facts.ts';
 
@@ -37,9 +41,13 @@ export const CHECKS: readonly Check[] = [
   ...CNI_STATE_CHECKS,
   ...KERNEL_CHECKS,
   ...ROUTE_CHECKS,
+  ...CONTAINER_ROUTE_CHECKS,
+  ...LINK_CHECKS,
+  ...CONTAINER_PATH_CHECKS,
   ...PATH_KERNEL_CHECKS,
   ...BACKEND_CHECKS,
   ...FIREWALL_CHECKS,
+  ...NAT_CHECKS,
   ...PATH_CHECKS,
   ...PEER_CHECKS,
   ...PEER_HALF_CHECKS,

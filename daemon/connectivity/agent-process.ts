@@ -50,6 +50,13 @@ export class AgentProcess {
     throw new Error(`the test program does not start: ${agent}`);
   }
 
+  /** In the network namespace of a file that nsenter(1) takes. @throws Error with the reason */
+  static async startIn(path: string, seconds: number): Promise<AgentProcess> {
+    const agent = await AgentProcess.#start(['nsenter', `--net=${path}`], seconds);
+    if (agent instanceof AgentProcess) return agent;
+    throw new Error(`${path} cannot be entered: ${agent}`);
+  }
+
   /** @returns why it does not start. */
   static #start(prefix: readonly string[], seconds: number): Promise<AgentProcess | string> {
     const [file, ...args] = [...prefix, ...weftCommand(), 'connectivity', 'agent', String(seconds)];

@@ -16,11 +16,13 @@ export interface ProbeSpec {
   readonly token?: string;
   /** IP packet of `echo` and `udp`, with its headers; payload of `tcp`. */
   readonly bytes: number;
+  /** Of `echo`: how many are sent, in quick succession; default: three slow ones, of which one has to be answered. */
+  readonly count?: number;
 }
 
 export type ProbeOutcome =
   /** `seen`: the source address that the other end saw. */
-  | { readonly ok: true; readonly seen?: string }
+  | { readonly ok: true; readonly seen?: string; /** Echoes without an answer. */ readonly lost?: number }
   /** `isUntested`: this host cannot send, so that nothing is known of the path. */
   | { readonly ok: false; readonly reason: string; readonly isUntested?: true };
 
@@ -48,12 +50,16 @@ export async function runProbe(spec: ProbeSpec, addon: LoadedNative): Promise<Pr
   }
 }
 
-async function sendEchoes({ to, bytes }: ProbeSpec, addon: LoadedNative): Promise<ProbeOutcome> {
+async function sendEchoes({ to, bytes, count }: ProbeSpec, addon: LoadedNative): Promise<ProbeOutcome> {
   const prober = new Prober({ addon });
   try {
-    const options = { count: ATTEMPTS, intervalMs: 200, timeoutMs: ATTEMPT_MS, packetBytes: bytes };
-    const { received, errors } = await prober.probe(to, options);
-    if (received > 0) return { ok: true };
+    const pace = count === undefined ? { count: ATTEMPTS, intervalMs: 200 } : { count, intervalMs: 20 };
+    const { received, errors } = await prober.probe(to, {
+      ...pace,
+      timeoutMs: ATTEMPT_MS,
+      packetBytes: bytes,
+    });
+    if (received > 0) return { ok: true, ...(count !== undefined && { lost: count - received }) };
     const [first] = errors;
     return { ok: false, reason: first === undefined ? 'no answer' : formatEchoError(first.error) };
   } finally {

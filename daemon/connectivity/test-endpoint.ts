@@ -18,11 +18,15 @@ export interface TestEndpointOptions {
 
 export class TestEndpoint {
   readonly answer: EndpointAnswerV1;
-  readonly #closables: readonly { close(): Promise<void> }[];
+  /** In the network namespace of the host. */
+  readonly agent: AgentProcess;
+  /** Otherwise why there is none. */
+  readonly container: TestContainer | string;
 
-  private constructor(answer: EndpointAnswerV1, closables: readonly { close(): Promise<void> }[]) {
+  private constructor(answer: EndpointAnswerV1, agent: AgentProcess, container: TestContainer | string) {
     this.answer = answer;
-    this.#closables = closables;
+    this.agent = agent;
+    this.container = container;
   }
 
   /** What cannot be made is missing. @throws Error if nothing can */
@@ -35,12 +39,14 @@ export class TestEndpoint {
     ]);
     const isMade = container instanceof TestContainer;
     const closables = [...(agent instanceof Error ? [] : [agent]), ...(isMade ? [container] : [])];
+    const reason = isMade ? '' : container.message;
     try {
       if (agent instanceof Error) throw agent;
       const host = await listenOnHost(agent, hostAddresses(links, options), token);
-      const missing = isMade ? container.missing : [`no test container: ${container.message}`];
+      const missing = isMade ? container.missing : [`no test container: ${reason}`];
       const listeners = isMade ? container.listeners : [];
-      return new TestEndpoint({ kind: 'endpoint', token, host, container: listeners, missing }, closables);
+      const answer = { kind: 'endpoint', token, host, container: listeners, missing } as const;
+      return new TestEndpoint(answer, agent, isMade ? container : reason);
     } catch (error) {
       await Promise.all(closables.map((each) => each.close()));
       throw error;
@@ -49,7 +55,8 @@ export class TestEndpoint {
 
   /** Resolves when nothing of it is left. */
   async close(): Promise<void> {
-    await Promise.all(this.#closables.map((each) => each.close()));
+    const { agent, container } = this;
+    await Promise.all([agent.close(), ...(typeof container === 'string' ? [] : [container.close()])]);
   }
 }
 

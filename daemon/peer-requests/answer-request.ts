@@ -2,6 +2,7 @@
 // half of `weft doctor` in a process of its own. Reads the node; changes nothing that is the daemon's.
 import { contains, familyOf, parseIp } from '../../lib/address.ts';
 import type { DoctorAnswerV1, FindingV1, PeerAnswerV1 } from '../../api/index.ts';
+import { openBack } from '../connectivity/open-back.ts';
 import { TestEndpoint } from '../connectivity/test-endpoint.ts';
 import { weftCommand } from '../connectivity/weft-command.ts';
 import { runTool } from '../kernel/firewall/run-tool.ts';
@@ -31,7 +32,7 @@ export async function answerRequest(
   try {
     const reason = refusalOf(node, request);
     if (reason !== undefined) await answer({ kind: 'untested', reason });
-    else if (request.ask.kind === 'endpoint') await serveEndpoint(node, answer, signal);
+    else if (request.ask.kind === 'endpoint') await serveEndpoint(node, request, answer, signal);
     else await answer(await runDoctor(node, request.ask.to, signal));
   } catch (error) {
     await answer({ kind: 'untested', reason: (error as Error).message });
@@ -48,7 +49,12 @@ function refusalOf({ config, leaseManager }: AskedNode, { from, ask }: PeerReque
   return isInside ? undefined : `${ask.to} is outside of its overlay network`;
 }
 
-async function serveEndpoint(node: AskedNode, answer: Answer, signal: AbortSignal): Promise<void> {
+async function serveEndpoint(
+  node: AskedNode,
+  { from, ask }: PeerRequestV1,
+  answer: Answer,
+  signal: AbortSignal,
+): Promise<void> {
   const { leaseManager, network, snapshot } = node;
   if (network?.mtu === undefined) throw new Error('its overlay network has no MTU yet');
   const { ipv4, ipv6 } = snapshot?.chosen ?? {};
@@ -59,7 +65,10 @@ async function serveEndpoint(node: AskedNode, answer: Answer, signal: AbortSigna
     seconds: LIFETIME_SEC,
   });
   try {
-    await answer(endpoint.answer);
+    const back = ask.kind === 'endpoint' ? ask.back : undefined;
+    const subnets = leaseManager?.peers.get(from)?.subnets ?? {};
+    const opened = back && (await openBack(endpoint, back, subnets));
+    await answer({ ...endpoint.answer, ...(opened && { opened }) });
     await untilAborted(signal);
   } finally {
     await endpoint.close();

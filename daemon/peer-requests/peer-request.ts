@@ -2,7 +2,7 @@
 // `requests/<public IP of the host that is asked>/<id>`, its answer under `answers/<id>`. Both are
 // bound to a registry lease of the host that asks, and go with it.
 import { isIP } from 'node:net';
-import type { PeerAskV1, PeerAnswerV1 } from '../../api/index.ts';
+import type { BackTargetsV1, ListenerV1, PeerAskV1, PeerAnswerV1 } from '../../api/index.ts';
 import { toLeaseId, type LeaseId } from '../../allocator/registry/registry.ts';
 
 export const ANSWERS_FOLDER = 'answers/';
@@ -39,12 +39,37 @@ export function parsePeerRequest(id: string, text: string): PeerRequestV1 | unde
 
 /** Parses what a peer is asked for; `undefined` if this version does not know it. */
 export function parseAsk(value: unknown): PeerAskV1 | undefined {
-  const ask = value as Partial<{ kind: unknown; to: unknown }> | null | undefined;
-  if (ask?.kind === 'endpoint') return { kind: 'endpoint' };
+  const ask = value as Partial<{ kind: unknown; to: unknown; back: unknown }> | null | undefined;
+  if (ask?.kind === 'endpoint') {
+    const back = parseBack(ask.back);
+    return { kind: 'endpoint', ...(back && { back }) };
+  }
   if (ask?.kind === 'doctor' && typeof ask.to === 'string' && isIP(ask.to) > 0)
     return { kind: 'doctor', to: ask.to };
   return undefined;
 }
+
+/** Listeners of a host: one for each family, on the host and in a container. */
+const MAX_LISTENERS = 2;
+const TOKEN = /^[0-9a-f]{16}$/;
+
+function parseBack(value: unknown): BackTargetsV1 | undefined {
+  const back = value as Partial<Record<keyof BackTargetsV1, unknown>> | null | undefined;
+  if (typeof back?.token !== 'string' || !TOKEN.test(back.token)) return undefined;
+  return { token: back.token, host: parseListeners(back.host), container: parseListeners(back.container) };
+}
+
+function parseListeners(value: unknown): readonly ListenerV1[] {
+  if (!Array.isArray(value)) return [];
+  return (value as readonly (Partial<ListenerV1> | null)[]).slice(0, MAX_LISTENERS).flatMap((each) => {
+    const { address = '', tcp = 0, udp = 0 } = each ?? {};
+    const isValid = typeof address === 'string' && isIP(address) > 0 && isPort(tcp) && isPort(udp);
+    return isValid ? [{ address, tcp, udp }] : [];
+  });
+}
+
+const isPort = (value: unknown): boolean =>
+  typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65_536;
 
 /** Parses an answer; `undefined` if it is none. */
 export function parsePeerAnswer(text: string): PeerAnswerV1 | undefined {

@@ -22,6 +22,17 @@ describe('requests of peers', () => {
       kind: 'doctor',
       to: '10.5.1.2',
     });
+    const listener = { address: '10.5.1.254', tcp: 5, udp: 6 };
+    const back = { token: ID, host: [], container: [listener] };
+    const askOf = (more: object) =>
+      parsePeerRequest(ID, text({ ask: { ...ENDPOINT, back: { ...back, ...more } } }))?.ask;
+    assert.deepEqual(askOf({}), { ...ENDPOINT, back });
+    assert.deepEqual(askOf({ token: 'x y' }), ENDPOINT);
+    for (const wrong of [{ tcp: 0 }, { udp: 65_536 }, { tcp: '5' }, { address: 'localhost' }, { address: 7 }])
+      assert.deepEqual(askOf({ container: [{ ...listener, ...wrong }, null] }), {
+        ...ENDPOINT,
+        back: { ...back, container: [] },
+      });
     const wrong: readonly (readonly [string, string])[] = [
       ['x', text({})],
       [ID, '{'],

@@ -451,3 +451,63 @@ describe('rules of nftables', () => {
     assert.equal(drop?.rule?.text, 'ip saddr 10.5.1.0/24 drop');
   });
 });
+
+describe('rules of devices, bridges and ARP', () => {
+  const arp: Packet = { ...forwarded, protocol: 'arp', iif: 'veth0' };
+  const ofBridge: Packet = { ...forwarded, iif: 'veth0' };
+  /** A chain of one rule, as `nft -j list ruleset` prints it. */
+  const ruleset = (family: string, hook: string, expr: readonly unknown[], type = 'filter') =>
+    parseNftRuleset(
+      JSON.stringify({
+        nftables: [
+          { table: { family, name: 't' } },
+          { chain: { family, table: 't', name: 'c', type, hook, prio: 0, policy: 'accept' } },
+          { rule: { family, table: 't', chain: 'c', handle: 1, expr } },
+        ],
+      }),
+      `table ${family} t {\n\tchain c { # handle 1\n\t\ttype ${type} hook ${hook} device "veth0" priority filter;\n\t}\n}\n`.replace(
+        family === 'netdev' ? '\0' : 'device "veth0" ',
+        '',
+      ),
+    );
+  const ether = (type: string) => ({
+    match: { op: '==', left: { payload: { protocol: 'ether', field: 'type' } }, right: type },
+  });
+  const htype = { match: { op: '==', left: { payload: { protocol: 'arp', field: 'htype' } }, right: 1 } };
+  const DROP = { drop: null };
+
+  for (const [name, tables, hook, packet, expected] of [
+    ['IP at a bridge', ruleset('bridge', 'input', [ether('ip'), DROP]), 'bridge-input', ofBridge, 'c: 1'],
+    ['IP and no ARP', ruleset('bridge', 'input', [ether('ip'), DROP]), 'bridge-input', arp, 'passes'],
+    ['ARP at a bridge', ruleset('bridge', 'input', [ether('arp'), DROP]), 'bridge-input', arp, 'c: 1'],
+    ['a bridge is no IP layer', ruleset('bridge', 'input', [DROP]), 'input', tunnel, 'passes'],
+    ['ARP', ruleset('arp', 'input', [htype, DROP]), 'arp-input', arp, 'c: 1'],
+    ['rules of ARP meet no IP', ruleset('arp', 'input', [DROP]), 'arp-input', ofBridge, 'passes'],
+    ['rules of IP meet no ARP', ruleset('inet', 'input', [DROP]), 'input', arp, 'passes'],
+    [
+      'what leaves a device',
+      ruleset('netdev', 'egress', [DROP]),
+      'egress',
+      { ...forwarded, oif: 'veth0' },
+      'c: 1',
+    ],
+    ['what leaves another', ruleset('netdev', 'egress', [DROP]), 'egress', forwarded, 'passes'],
+    [
+      'masquerading',
+      ruleset('ip', 'postrouting', [{ masquerade: null }], 'nat'),
+      'nat-postrouting',
+      forwarded,
+      'c: 1',
+    ],
+    ['a filter is no NAT', ruleset('ip', 'postrouting', [DROP]), 'nat-postrouting', forwarded, 'passes'],
+  ] as const)
+    it(`${name}: ${expected}`, () => assert.equal(verdict(tables, hook, packet), expected));
+
+  it('translate by iptables at hooks of their own', () => {
+    const save =
+      '*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -s 10.5.1.0/24 ! -o br0 -j MASQUERADE\nCOMMIT\n';
+    const tables = parseIptablesSave(save, 'iptables');
+    assert.equal(verdict(tables, 'nat-postrouting', forwarded), 'POSTROUTING: 1');
+    assert.equal(verdict(tables, 'postrouting', forwarded), 'passes');
+  });
+});

@@ -62,14 +62,17 @@ function chainsOf(
   packet: Packet,
 ): readonly { readonly table: Table; readonly chain: Chain }[] {
   return tables
-    .filter((table) => concerns(table, packet.family))
+    .filter((table) => concerns(table, packet))
     .flatMap((table) => [...table.chains.values()].map((chain) => ({ table, chain })))
-    .filter(({ chain: { base } }) => base?.hook === hook && isOnDevice(base.devices, packet.iif))
+    .filter(
+      ({ chain: { base } }) =>
+        base?.hook === hook && isOnDevice(base.devices, hook === 'egress' ? packet.oif : packet.iif),
+    )
     .toSorted((a, b) => a.chain.base!.priority - b.chain.base!.priority);
 }
 
-function isOnDevice(devices: readonly string[] | undefined, iif: string | undefined): boolean {
-  return devices === undefined || (iif !== undefined && devices.includes(iif));
+function isOnDevice(devices: readonly string[] | undefined, name: string | undefined): boolean {
+  return devices === undefined || (name !== undefined && devices.includes(name));
 }
 
 function walkChain(walk: Walk, chain: Chain, start: Packet, depth: number): { end: End; packet: Packet } {

@@ -3,8 +3,14 @@ import { matchOptions, splitArguments } from './iptables-match.ts';
 import { perhapsChanged, type Hook, type Packet } from './packet.ts';
 import type { BaseChain, Chain, FirewallProgram, Rule, Table, Verdict } from './ruleset.ts';
 
-/** The kernel's priorities of tables (NF_IP_PRI_*). `nat` sees first packets alone. */
-const PRIORITIES: Readonly<Record<string, number>> = { raw: -300, mangle: -150, filter: 0, security: 50 };
+/** The kernel's priorities of tables (NF_IP_PRI_*). */
+const PRIORITIES: Readonly<Record<string, number>> = {
+  raw: -300,
+  mangle: -150,
+  nat: -100,
+  filter: 0,
+  security: 50,
+};
 const HOOKS: Readonly<Record<string, Hook>> = {
   PREROUTING: 'prerouting',
   INPUT: 'input',
@@ -23,9 +29,15 @@ const BUILT_IN: Readonly<Record<string, Verdict>> = {
   DROP: { kind: 'drop' },
   REJECT: { kind: 'drop' },
   RETURN: { kind: 'return' },
+  // What translates a packet ends it at the hooks of NAT, which drop nothing else.
+  MASQUERADE: { kind: 'drop' },
+  SNAT: { kind: 'drop' },
+  DNAT: { kind: 'drop' },
+  REDIRECT: { kind: 'drop' },
+  NETMAP: { kind: 'drop' },
 };
 
-/** Tables that filter, with rules of `program`, which `command` changes. */
+/** Tables, with rules of `program`, which `command` changes. */
 export function parseIptablesSave(
   save: string,
   program: FirewallProgram,
@@ -69,7 +81,9 @@ function chainsOf(table: string, lines: readonly string[]): ReadonlyMap<string, 
 function baseOf(table: string, name: string, policy: string): BaseChain | undefined {
   const hook = HOOKS[name];
   if (hook === undefined || policy === '-') return undefined;
-  return { hook, priority: PRIORITIES[table] ?? 0, isDropping: policy === 'DROP' };
+  // Table `nat` sees the first packet of a connection alone.
+  const own: Hook = table === 'nat' ? (`nat-${hook}` as Hook) : hook;
+  return { hook: own, priority: PRIORITIES[table] ?? 0, isDropping: policy === 'DROP' };
 }
 
 function toRule(line: string, handle: number): Rule {
@@ -105,9 +119,7 @@ function verdictOf(option: string, target: string): Verdict | undefined {
   return UNKNOWN_TARGETS.has(target) ? { kind: 'unknown' } : { kind: 'jump', chain: target };
 }
 
-const UNKNOWN_TARGETS = new Set(
-  'QUEUE NFQUEUE TPROXY SYNPROXY NETMAP DNAT SNAT MASQUERADE REDIRECT CLUSTERIP'.split(' '),
-);
+const UNKNOWN_TARGETS = new Set('QUEUE NFQUEUE TPROXY SYNPROXY CLUSTERIP'.split(' '));
 
 /** What a target changes before the next rule follows. */
 function changeOf(target: string, options: readonly string[]): ((packet: Packet) => Packet) | undefined {

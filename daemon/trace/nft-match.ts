@@ -92,6 +92,8 @@ function fieldOf(packet: Packet, left: Json): Field {
 }
 
 function payloadField(packet: Packet, protocol: string, field: string): Field {
+  if (protocol === 'ether') return field === 'type' ? names(etherType(packet)) : UNKNOWN;
+  if (protocol === 'arp') return arpField(packet, field);
   if (protocol === 'ip' || protocol === 'ip6') return addressField(packet, protocol, field);
   const hasPorts = packet.protocol === 'tcp' || packet.protocol === 'udp';
   const isOf = protocol === 'th' ? hasPorts : protocol === packet.protocol;
@@ -109,7 +111,7 @@ function payloadField(packet: Packet, protocol: string, field: string): Field {
 }
 
 function addressField(packet: Packet, protocol: string, field: string): Field {
-  if ((protocol === 'ip') !== (packet.family === 4)) return ABSENT;
+  if (packet.protocol === 'arp' || (protocol === 'ip') !== (packet.family === 4)) return ABSENT;
   if (field === 'saddr') return { kind: 'address', value: packet.source };
   if (field === 'daddr') return { kind: 'address', value: packet.target };
   return field === 'protocol' || field === 'nexthdr' ? names(...PROTOCOL_NAMES[packet.protocol]) : UNKNOWN;
@@ -120,9 +122,26 @@ function metaField(packet: Packet, key: string): Field {
   if (key === 'oifname' || key === 'oif') return { kind: 'device', value: packet.oif };
   if (key === 'l4proto') return names(...PROTOCOL_NAMES[packet.protocol]);
   if (key === 'nfproto') return names(packet.family === 4 ? 'ipv4' : 'ipv6');
-  if (key === 'protocol') return names(packet.family === 4 ? 'ip' : 'ip6');
+  if (key === 'protocol') return names(etherType(packet));
   if (key === 'pkttype') return names('host', 'unicast');
   return key === 'mark' ? number(packet.mark) : UNKNOWN;
+}
+
+function etherType({ protocol, family }: Packet): string {
+  if (protocol === 'arp') return 'arp';
+  return family === 4 ? 'ip' : 'ip6';
+}
+
+/** Of a request or a reply of IPv4 over Ethernet. */
+function arpField(packet: Packet, field: string): Field {
+  if (packet.protocol !== 'arp') return ABSENT;
+  if (field === 'htype') return number(1);
+  if (field === 'hlen') return number(6);
+  if (field === 'plen') return number(4);
+  if (field === 'ptype') return names('ip', '2048');
+  if (field === 'saddr ip') return { kind: 'address', value: packet.source };
+  if (field === 'daddr ip') return { kind: 'address', value: packet.target };
+  return field === 'operation' ? names(packet.state === 'new' ? 'request' : 'reply') : UNKNOWN;
 }
 
 function ctField({ state, isUntracked = false }: Packet, ct: Json): Field {

@@ -16,7 +16,7 @@ import { every, type Match } from './match.ts';
 import { perhapsChanged, type Hook, type Packet } from './packet.ts';
 import type { BaseChain, Chain, Decision, Rule, Table, Verdict } from './ruleset.ts';
 
-const FAMILIES = new Set(['ip', 'ip6', 'inet', 'netdev']);
+const FAMILIES = new Set(['ip', 'ip6', 'inet', 'netdev', 'bridge', 'arp']);
 /** Statements that change nothing about where a packet goes. */
 const HARMLESS = new Set([
   'counter',
@@ -35,6 +35,7 @@ const HARMLESS = new Set([
 export function parseNftRuleset(json: string, listing: string): readonly Table[] {
   const { nftables = [] } = JSON.parse(json) as { nftables?: readonly Json[] };
   const texts = ruleTexts(listing);
+  const devices = chainDevices(listing);
   const of = (kind: string): readonly Json[] => nftables.flatMap((each) => part(each, kind) ?? []);
   const inTable = (table: Json) => (each: Json) =>
     text(each, 'family') === text(table, 'family') && text(each, 'table') === text(table, 'name');
@@ -50,6 +51,7 @@ export function parseNftRuleset(json: string, listing: string): readonly Table[]
           const own = rules.filter((rule) => text(rule, 'chain') === text(chain, 'name'));
           return toChain(
             chain,
+            devices.get(`${family} ${name} ${text(chain, 'name')}`),
             own.map((rule) => toRule(rule, sets, texts.get(`${family} ${name} ${handleOf(rule)}`))),
           );
         });
@@ -66,23 +68,29 @@ function namedSets(rows: readonly Json[]): NamedSets {
   );
 }
 
-function toChain(chain: Json, rules: readonly Rule[]): Chain {
+function toChain(chain: Json, devices: readonly string[] | undefined, rules: readonly Rule[]): Chain {
   const name = text(chain, 'name');
-  const base = baseOf(chain);
+  const base = baseOf(chain, devices);
   return { name, rules, ...(base && { base }) };
 }
 
-/** Chains of type `nat` see the first packet of a connection alone, and seldom drop. */
-function baseOf(chain: Json): BaseChain | undefined {
+function baseOf(chain: Json, listed?: readonly string[]): BaseChain | undefined {
   const hook = text(chain, 'hook');
-  if (hook === '' || text(chain, 'type') === 'nat') return undefined;
-  const devices = part(chain, 'dev');
+  if (hook === '') return undefined;
+  const devices = part(chain, 'dev') ?? listed;
   return {
-    hook: hook as Hook,
+    hook: hookOf(chain, hook),
     priority: Number(part(chain, 'prio') ?? 0),
     isDropping: text(chain, 'policy') === 'drop',
     ...(devices !== undefined && { devices: [devices].flat().map(String) }),
   };
+}
+
+/** Chains of type `nat` see the first packet of a connection alone. */
+function hookOf(chain: Json, hook: string): Hook {
+  const family = text(chain, 'family');
+  if (text(chain, 'type') === 'nat') return `nat-${hook}` as Hook;
+  return (family === 'bridge' || family === 'arp' ? `${family}-${hook}` : hook) as Hook;
 }
 
 const handleOf = (rule: Json): number => Number(part(rule, 'handle') ?? 0);
@@ -135,6 +143,11 @@ function verdictOf(kind: string, body: Json): Verdict {
     case 'continue':
       return { kind };
     case 'reject':
+    // What translates a packet ends it at the hooks of NAT, which drop nothing else.
+    case 'masquerade':
+    case 'snat':
+    case 'dnat':
+    case 'redirect':
       return { kind: 'drop' };
     case 'jump':
     case 'goto':
@@ -186,6 +199,19 @@ function decideByMap({ packet, sets, isSure }: Reached, body: Json): Decision | 
   const [kind = ''] = Object.keys(one.verdict ?? {});
   const verdict = verdictOf(kind, part(one.verdict, kind) ?? null);
   return { isSure: isSure && one.match === 'yes', verdict, packet };
+}
+
+/** Devices of chains, by family, table and chain: nft 1.0.6 has them in its text alone. */
+function chainDevices(listing: string): ReadonlyMap<string, readonly string[]> {
+  const devices = new Map<string, readonly string[]>();
+  let [table, chain] = ['', ''];
+  for (const line of listing.split('\n')) {
+    table = /^table (\S+ \S+) \{/.exec(line)?.[1] ?? table;
+    chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain;
+    const names = /^\t\ttype \S+ hook \S+ devices? (?:= \{ )?(.+?)(?: \})? priority /.exec(line)?.[1];
+    if (names !== undefined) devices.set(`${table} ${chain}`, names.replaceAll('"', '').split(', '));
+  }
+  return devices;
 }
 
 /** Texts of rules by family, table and handle. */

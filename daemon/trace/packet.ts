@@ -1,10 +1,16 @@
 // One packet as firewalls see it at one hook. Plain data.
 import type { Family, IpAddress } from '../../lib/address.ts';
 
-/** Netfilter's hooks, in the order in which a forwarded packet meets them. */
-export type Hook = 'ingress' | 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+/** Hooks of the IP layer, in the order in which a forwarded packet meets them. */
+type IpHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
 
-export type Protocol = 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'ipip' | 'ipv6' | 'esp';
+/**
+ * Netfilter's hooks: of devices, of the IP layer, of bridges and of ARP. Chains of type `nat` have
+ * hooks of their own here, which see the first packet of a connection alone.
+ */
+export type Hook = 'ingress' | 'egress' | IpHook | `bridge-${IpHook}` | `arp-${IpHook}` | `nat-${IpHook}`;
+
+export type Protocol = 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'ipip' | 'ipv6' | 'esp' | 'arp';
 
 export interface Packet {
   readonly family: Family;
@@ -57,4 +63,6 @@ export const PROTOCOL_NAMES: Readonly<Record<Protocol, readonly string[]>> = {
   ipv6: ['ipv6', '41'],
   esp: ['esp', '50'],
   icmpv6: ['ipv6-icmp', 'icmpv6', '58'],
+  // No protocol of IP.
+  arp: [],
 };

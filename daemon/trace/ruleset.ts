@@ -1,6 +1,5 @@
 // Firewall rules as the evaluator takes them, whichever program wrote them. Each program has a parser
 // to this form.
-import type { Family } from '../../lib/address.ts';
 import type { Hook, Packet } from './packet.ts';
 
 /** The program that lists and changes a table. */
@@ -10,7 +9,7 @@ export interface Table {
   readonly program: FirewallProgram;
   /** Name under which the program that printed the table changes it; default: `program`. */
   readonly command?: string;
-  /** nftables' family: `ip`, `ip6`, `inet`, `netdev`. */
+  /** nftables' family: `ip`, `ip6`, `inet`, `netdev`, `bridge`, `arp`. */
   readonly family: string;
   readonly name: string;
   readonly chains: ReadonlyMap<string, Chain>;
@@ -28,7 +27,7 @@ export interface BaseChain {
   /** Chains of one hook run in ascending order. */
   readonly priority: number;
   readonly isDropping: boolean;
-  /** Of hook `ingress`: the devices. */
+  /** Of hooks `ingress` and `egress`: the devices. */
   readonly devices?: readonly string[];
 }
 
@@ -55,8 +54,9 @@ export type Verdict =
   /** Ends the chain in a manner that is not evaluated. */
   | { readonly kind: 'unknown' };
 
-/** Whether a table holds rules for packets of this family. */
-export function concerns({ family }: Table, packetFamily: Family): boolean {
-  if (family === 'inet' || family === 'netdev') return true;
-  return family === (packetFamily === 4 ? 'ip' : 'ip6');
+/** Whether a table holds rules for such packets. */
+export function concerns({ family }: Table, packet: Pick<Packet, 'family' | 'protocol'>): boolean {
+  if (family === 'netdev' || family === 'bridge') return true;
+  if (family === 'arp' || packet.protocol === 'arp') return family === packet.protocol;
+  return family === 'inet' || family === (packet.family === 4 ? 'ip' : 'ip6');
 }

@@ -10,6 +10,7 @@ import type { Lab } from '../../lab/lab.ts';
 import { startPings } from '../../lab/traffic.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { askReadyz } from '../support/daemon-view.ts';
+import { waitUntilHealthy } from '../support/doctor/healthy.ts';
 import { canPing, useLab, viewOf, waitUntilReady } from '../support/lab-suite.ts';
 import { CONFLIST, LabCluster } from '../support/kubernetes/lab-cluster.ts';
 import { PREFIX } from './assigning-registry.ts';
@@ -60,6 +61,8 @@ export function describeKubernetesLab(title: string, serverOf: (lab: Lab) => Lab
       assert.equal(await subnetOf('h1'), '10.244.1.1/24');
       assert.equal(await subnetOf('h2'), '10.244.2.1/24');
     });
+
+    it('is healthy to weft doctor', () => waitUntilHealthy(lab, ['h1', 'h2']));
 
     it('installs the conflist once the node has a subnet', async () => {
       await waitFor('the conflist', async () => (await conflistsOf('h2')).includes('10-flannel.conflist'));

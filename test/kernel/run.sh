@@ -34,6 +34,7 @@ mount -t sysfs sysfs /sys
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t bpf bpf /sys/fs/bpf
 ln -sf /proc/self/fd /dev/fd
+for name in 0:stdin 1:stdout 2:stderr; do ln -sf "/proc/self/fd/\${name%:*}" "/dev/\${name#*:}"; done
 export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export WEFT_TEST_KERNEL=$name WEFT_TIME_SCALE=${WEFT_TIME_SCALE:-4}
 modprobe tun

@@ -36,7 +36,7 @@ export function walkFirewall(facts: Facts): Promise<Walked> {
       for (const { stage, outcome } of walkJourney(tables, journey)) {
         for (const place of outcome.doubts) doubts.set(placeKey(place), place);
         if (outcome.drop === undefined) continue;
-        const traffic = trafficOf(stage, path.network);
+        const traffic = trafficOf(stage, path.network, journey.bridge ?? '');
         note(drops, { place: outcome.drop, traffic, stage, peer: end.key });
       }
     return { drops: [...drops.values()], doubts: [...doubts.values()] };
@@ -44,9 +44,11 @@ export function walkFirewall(facts: Facts): Promise<Walked> {
 }
 
 function trafficOf(
-  { packet: { family }, tunnel }: Stage,
+  { layer, packet: { family }, tunnel }: Stage,
   network: Extract<Traffic, { layer: 'inner' }>['network'],
+  bridge: string,
 ): Traffic {
+  if (layer === 'arp') return { layer, family: 4, bridge };
   return tunnel === undefined ? { layer: 'inner', family, network } : { layer: 'tunnel', family, tunnel };
 }
 
@@ -58,7 +60,7 @@ interface Noted {
 }
 
 function note(drops: Map<string, Drop>, { place, traffic, stage, peer }: Noted): void {
-  const kind = traffic.layer === 'inner' ? traffic.layer : nameOf(traffic.tunnel);
+  const kind = traffic.layer === 'tunnel' ? nameOf(traffic.tunnel) : traffic.layer;
   const key = `${placeKey(place)} ${kind} ${traffic.family}`;
   const drop = drops.get(key) ?? { place, traffic, packets: new Set(), hooks: new Set(), peers: new Set() };
   drop.packets.add(renderPacket(stage.packet));
@@ -96,7 +98,7 @@ function finding(drops: readonly Drop[], title: string): readonly Found[] {
 export async function findForwardDrops(facts: Facts): Promise<readonly Found[]> {
   const { drops } = await walkFirewall(facts);
   return finding(
-    drops.filter(({ traffic }) => traffic.layer === 'inner'),
+    drops.filter(({ traffic }) => traffic.layer !== 'tunnel'),
     'A firewall of this host drops packets between containers of this host and of others',
   );
 }

@@ -27,6 +27,7 @@ function markBefore(
   marks: ReadonlyMap<string, readonly (number | undefined)[]>,
   { layer, direction, packet }: Stage,
 ): number | undefined {
+  if (layer === 'arp') return packet.mark;
   const isCarried = (layer === 'tunnel') === (direction === 'sent');
   const before = isCarried ? marks.get(`${layer === 'inner' ? 'tunnel' : 'inner'} ${direction}`) : undefined;
   if (before === undefined) return packet.mark;

@@ -10,6 +10,7 @@ import {
   type Cidr,
 } from '../../../lib/address.ts';
 import type { Facts } from '../facts.ts';
+import { readContainerLinks } from '../containers/container-links.ts';
 import { isUp } from './bridges.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import { lookupPath } from './path-lookup.ts';
@@ -62,10 +63,12 @@ async function toJourney(facts: Facts, path: OwnPath, end: PeerEnd): Promise<rea
   const device = isOnPath(path, end, lookup) ? lookup.dev : path.devices[0];
   if (device === undefined) return [];
   const bridge = (path.bridges.find(isUp) ?? path.bridges[0])?.ifname;
-  const [outer, tunnels] = await Promise.all([
+  const [containers, outer, tunnels] = await Promise.all([
+    readContainerLinks(facts),
     readOuter(facts, path, end),
     readTunnels(facts, device, device !== path.underlay?.name),
   ]);
+  const port = containers.find((link) => link.bridge?.ifname === bridge)?.outside?.ifname;
   const journey: Journey = {
     family: path.family,
     local: path.address,
@@ -73,6 +76,7 @@ async function toJourney(facts: Facts, path: OwnPath, end: PeerEnd): Promise<rea
     device,
     tunnels: outer === undefined ? [] : tunnels,
     ...(bridge !== undefined && { bridge }),
+    ...(port !== undefined && { port }),
     ...(tunnels.length > 0 && outer !== undefined && { outer }),
   };
   return [{ path, end, journey }];

@@ -1,7 +1,9 @@
 // What other checks found that explains the silence of peers, so that it is not blamed twice.
+import { readSuspects, type Suspect } from '../containers/suspects.ts';
 import type { Facts } from '../facts.ts';
 import { walkFirewall } from './firewall-checks.ts';
 import { readBlockedPeers, readStaticNeighbours } from './kernel-checks.ts';
+import { readOwnPaths } from './own-path.ts';
 import { readDivertedPeers } from './route-checks.ts';
 
 export interface KnownCauses {
@@ -9,21 +11,33 @@ export interface KnownCauses {
   readonly explained: ReadonlySet<string>;
   /** Whether a rule of this host drops the packets of the tunnel. */
   readonly hasPortRule: boolean;
+  /** What may drop packets on devices of the tunnel and cannot be evaluated. */
+  readonly suspects: readonly Suspect[];
 }
 
 export function readKnownCauses(facts: Facts): Promise<KnownCauses> {
   return facts.once('known causes', async () => {
-    const [neighbours, blocked, diverted, { drops }] = await Promise.all([
+    const [neighbours, blocked, diverted, { drops }, suspects] = await Promise.all([
       readStaticNeighbours(facts),
       readBlockedPeers(facts),
       readDivertedPeers(facts),
       walkFirewall(facts),
+      readTunnelSuspects(facts),
     ]);
     const inTunnel = drops.filter(({ traffic }) => traffic.layer === 'tunnel');
-    const bySending = inTunnel.filter(({ hooks }) => hooks.has('output')).flatMap(({ peers }) => [...peers]);
+    const bySending = inTunnel
+      .filter(({ hooks }) => hooks.has('output') || hooks.has('egress'))
+      .flatMap(({ peers }) => [...peers]);
     return {
       explained: new Set([...neighbours.flatMap(({ keys }) => keys), ...blocked, ...diverted, ...bySending]),
       hasPortRule: inTunnel.length > 0,
+      suspects,
     };
   });
+}
+
+async function readTunnelSuspects(facts: Facts): Promise<readonly Suspect[]> {
+  const paths = await readOwnPaths(facts);
+  const names = paths.flatMap(({ devices, underlay }) => [...devices, underlay?.name ?? '']);
+  return readSuspects(facts, [...new Set(names.filter((name) => name !== ''))]);
 }

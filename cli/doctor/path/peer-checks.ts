@@ -15,8 +15,8 @@ interface PeerHalf {
   readonly end: PeerEnd;
   /** Whether the usual address of its bridge answers; without one there is nothing to forward to. */
   readonly hasBridge: boolean;
-  /** Whether an echo that may pass no router got an error from it, or an answer. */
-  readonly isForwarding: boolean;
+  /** Whether an echo that may pass no router got an error from it, or an answer; unset: its kernel sends none. */
+  readonly isForwarding?: boolean;
 }
 
 /** Halves of the peers that answer through the overlay. */
@@ -38,11 +38,17 @@ async function probeHalf(facts: Facts, end: PeerEnd): Promise<PeerHalf> {
     facts.prober.probe(bridge, ECHO),
     probeRouter(facts.nearProber, end.address),
   ]);
-  return {
-    end,
-    hasBridge: gateway.received > 0,
-    isForwarding: near.received > 0 || near.errors.length > 0,
-  };
+  const isAnswered = near.received > 0 || near.errors.length > 0;
+  const isWithheld = !isAnswered && (await isWithholding(facts, end));
+  return { end, hasBridge: gateway.received > 0, ...(!isWithheld && { isForwarding: isAnswered }) };
+}
+
+/**
+ * A kernel sends no ICMPv6 error to an address that begins a prefix with a route without gateway: it takes it
+ * for an anycast address (ipv6_anycast_destination). With WireGuard that is the address of this host's device.
+ */
+async function isWithholding(facts: Facts, { family }: PeerEnd): Promise<boolean> {
+  return family === 6 && (await facts.status)?.network?.backend === 'wireguard';
 }
 
 const hostOf = ({ key, underlay }: PeerEnd): string => underlay ?? key;
@@ -52,7 +58,7 @@ const peerForwarding: Check = {
   about: 'whether each peer forwards packets from the overlay to its containers',
   run: async (facts) => {
     const halves = await readHalves(facts);
-    const lost = halves.filter(({ hasBridge, isForwarding }) => hasBridge && !isForwarding);
+    const lost = halves.filter(({ hasBridge, isForwarding }) => hasBridge && isForwarding === false);
     if (lost.length === 0) return [];
     return [
       {
@@ -81,6 +87,9 @@ const peerForwarding: Check = {
     ]);
     const hosts = asked === undefined ? [...new Set(ends.map(hostOf))] : [];
     const bare = halves.filter(({ hasBridge }) => !hasBridge).map(({ end }) => hostOf(end));
+    const unknown = halves
+      .filter(({ isForwarding }) => isForwarding === undefined)
+      .map(({ end }) => hostOf(end));
     const few =
       hosts.length > 3 ? `${hosts.slice(0, 3).join(', ')} and ${hosts.length - 3} more` : hosts.join(', ');
     return [
@@ -88,10 +97,15 @@ const peerForwarding: Check = {
       ...(bare.length > 0
         ? [`forwarding of ${[...new Set(bare)].slice(0, 3).join(', ')}: no bridge answers there`]
         : []),
+      ...(unknown.length > 0
+        ? [
+            `forwarding of IPv6 by ${[...new Set(unknown)].slice(0, 3).join(', ')}: its kernel sends this host no errors`,
+          ]
+        : []),
       ...paths
         .filter(({ bridges }) => bridges.length === 0)
         .map(({ subnet }) => `routes of containers here: no bridge has an address of ${subnet}`),
-      'BPF programs of devices, rules of bridges (ebtables), and address translation (tables nat)',
+      'what BPF programs of devices do to packets',
     ];
   },
 };
@@ -107,7 +121,7 @@ const peerContainer: Check = {
     if (received > 0) return [];
     const [half] = await readHalves(facts);
     // Without an answer of its host, another check names the cause.
-    if (half === undefined || (half.hasBridge && !half.isForwarding)) return [];
+    if (half === undefined || (half.hasBridge && half.isForwarding === false)) return [];
     return [
       {
         severity: 'error',

@@ -1,6 +1,16 @@
 // Checks of routes and policy rules, with the source address and the incoming device of packets
 // between containers, and of each device's forwarding.
-import { contains, parseIp, type Cidr, type Family } from '../../../lib/address.ts';
+import {
+  addToAddress,
+  bitsOf,
+  contains,
+  familyOf,
+  parseIp,
+  prefixLengthOf,
+  type Cidr,
+  type Family,
+  type IpAddress,
+} from '../../../lib/address.ts';
 import {
   causeOf,
   renderRule,
@@ -12,7 +22,6 @@ import {
 import { truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import { isUp, ownPathCheck } from './bridges.ts';
-import { inNamespace, readContainers } from './containers.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import { lookupPath, type Ends, type PathLookup } from './path-lookup.ts';
 import { halvesOf, readPeerEnds, type PeerEnd } from './peer-ends.ts';
@@ -58,11 +67,14 @@ function readDetours(facts: Facts, path: OwnPath): Promise<readonly Detour[]> {
     const off = await devicesOff(facts, path);
     const isForwarding = (await facts.sysctl('net/ipv4/ip_forward')) !== '0' || path.family === 6;
     if (bridge === undefined || device === undefined || off.length > 0 || !isForwarding) return [];
-    const ends = (await readPeerEnds(facts)).filter(({ family }) => family === path.family);
+    const [all, routes] = await Promise.all([readPeerEnds(facts), readRoutes(facts, path.family)]);
+    const ends = all.filter(({ family }) => family === path.family);
     const found = await Promise.all(
       ends.flatMap((end) => [
-        detour(facts, { from: path.address, to: end.address, iif: bridge.ifname }, (lookup) =>
-          isOnPath(path, end, lookup),
+        ...[end.address, ...within(routes, end.subnet)].map((to) =>
+          detour(facts, { from: path.address, to, iif: bridge.ifname }, (lookup) =>
+            isOnPath(path, end, lookup),
+          ),
         ),
         detour(facts, { from: end.address, to: path.address, iif: device }, ({ dev }) =>
           path.bridges.some(({ ifname }) => ifname === dev),
@@ -146,15 +158,38 @@ function renderLookup({ command, dev, table, error }: PathLookup): string {
 
 /** Lookups of packets of this host itself: an address of each half of a peer's subnet. */
 async function readOwnDetours(facts: Facts, path: OwnPath): Promise<readonly Detour[]> {
-  const ends = (await readPeerEnds(facts)).filter(({ family }) => family === path.family);
+  const [all, routes] = await Promise.all([readPeerEnds(facts), readRoutes(facts, path.family)]);
+  const ends = all.filter(({ family }) => family === path.family);
   const found = await Promise.all(
     ends.flatMap((end) =>
-      halvesOf(end).map((to) =>
+      [...new Set([...halvesOf(end), ...within(routes, end.subnet)])].map((to) =>
         detour(facts, { from: path.address, to, iif: 'lo' }, (lookup) => isOnPath(path, end, lookup)),
       ),
     ),
   );
   return found.flat();
+}
+
+/** Routes of all tables. */
+async function readRoutes(facts: Facts, family: Family): Promise<readonly RouteRow[]> {
+  const option = family === 4 ? '-4' : '-6';
+  return (await facts.ip<RouteRow>(option, '-d', 'route', 'show', 'table', 'all')) ?? [];
+}
+
+/** Most routes of one peer's subnet that the kernel is asked about. */
+const MAX_ROUTES = 4;
+
+/** An address of each route of others that is more specific than that of a subnet. */
+function within(routes: readonly RouteRow[], subnet: Cidr): readonly IpAddress[] {
+  return routes
+    .filter(({ protocol }) => !KEPT_PROTOCOLS.has(String(protocol)))
+    .map(({ dst }) => ({ first: parseIp(dst.replace(/\/.*/, '')), length: Number(dst.split('/')[1] ?? 128) }))
+    .filter(
+      ({ first, length }) =>
+        first !== undefined && length > prefixLengthOf(subnet) && contains(subnet, first),
+    )
+    .map(({ first, length }) => (length >= bitsOf(familyOf(subnet)) ? first! : addToAddress(first!, 1n)))
+    .slice(0, MAX_ROUTES);
 }
 
 interface Causes {
@@ -167,12 +202,12 @@ async function readCauses(facts: Facts, path: OwnPath, detours: readonly Detour[
   const option = path.family === 4 ? '-4' : '-6';
   const [rules, routes] = await Promise.all([
     facts.ip<RuleRow>(option, 'rule', 'show'),
-    facts.ip<RouteRow>(option, '-d', 'route', 'show', 'table', 'all'),
+    readRoutes(facts, path.family),
   ]);
   const evidence = new Set<string>();
   const fixes = new Set<string>();
   for (const detourFound of detours) {
-    const cause = causeOfDetour(rules ?? [], routes ?? [], path, detourFound);
+    const cause = causeOfDetour(rules ?? [], routes, path, detourFound);
     if (cause === undefined) continue;
     const { rule, route } = cause;
     const isPolicy = rule.action !== undefined || !OWN_TABLES.has(rule.table ?? 'main');
@@ -188,7 +223,8 @@ async function readCauses(facts: Facts, path: OwnPath, detours: readonly Detour[
   return { evidence: truncate([...evidence], 3), fixes: [...fixes] };
 }
 
-const OWN_TABLES: ReadonlySet<string> = new Set(['main', 'local', 'default']);
+/** Tables that packets search without a rule of another program. */
+export const OWN_TABLES: ReadonlySet<string> = new Set(['main', 'local', 'default']);
 /** Routes of the kernel itself, for the addresses of devices, and those of the daemon. */
 const KEPT_PROTOCOLS: ReadonlySet<string> = new Set(['kernel', '87']);
 
@@ -219,66 +255,6 @@ function causeOfDetour(
 function passRule(family: Family, network: Cidr, priority: number): string {
   const option = family === 4 ? '' : ' -6';
   return `ip${option} rule add to ${network} lookup main pref ${Math.max(priority - 1, 0)}`;
-}
-
-const containerRoute = ownPathCheck(
-  'container-route',
-  'whether containers of this host have a route to other hosts',
-  async (facts, path) => {
-    const [bridge] = path.bridges;
-    const [end] = (await readPeerEnds(facts)).filter(({ family }) => family === path.family);
-    if (bridge === undefined || end === undefined) return [];
-    const gateway = gatewayAddress(path);
-    const containers = await readContainers(facts, path.subnet);
-    const without = await Promise.all(
-      containers.map(async (container) => {
-        const { code, stderr } = await inNamespace(
-          facts,
-          container.path,
-          'ip',
-          '-j',
-          'route',
-          'get',
-          end.address,
-        );
-        return code !== 0 && /unreachable|No route/.test(stderr) ? [container] : [];
-      }),
-    );
-    const lost = without.flat();
-    if (lost.length === 0 || gateway === undefined) return [];
-    return [
-      {
-        severity: 'error',
-        title: `${lost.length} ${lost.length === 1 ? 'container has' : 'containers have'} no route to other hosts`,
-        evidence: truncate(
-          lost.map(
-            ({ path: file, address }) =>
-              `container ${address}: nsenter --net=${file} ip route get ${end.address}: unreachable`,
-          ),
-        ),
-        impact: 'They reach containers of this host alone, and answer no other host',
-        fix: lost
-          .slice(0, 5)
-          .map(({ path: file }) => `nsenter --net=${file} ip route add default via ${gateway}`)
-          .join('; '),
-      },
-    ];
-  },
-);
-
-/** The bridge's address in the subnet. */
-function gatewayAddress({ bridges, subnet, family }: OwnPath): string | undefined {
-  return bridges
-    .flatMap(({ addr_info = [] }) => addr_info)
-    .find(
-      ({ local = '', scope }) =>
-        scope !== 'link' && local.includes(':') === (family === 6) && inSubnet(local, subnet),
-    )?.local;
-}
-
-function inSubnet(local: string, subnet: Cidr): boolean {
-  const address = parseIp(local);
-  return address !== undefined && contains(subnet, address);
 }
 
 /** Source checks of the kernel that drop packets of peers' containers on overlay devices. */
@@ -312,4 +288,4 @@ export async function findSourceChecks(facts: Facts): Promise<readonly Found[]> 
   ];
 }
 
-export const ROUTE_CHECKS: readonly Check[] = [deviceForwarding, routeDiverted, containerRoute];
+export const ROUTE_CHECKS: readonly Check[] = [deviceForwarding, routeDiverted];

@@ -16,8 +16,8 @@ export interface Stage {
   readonly hook: Hook;
   readonly packet: Packet;
   readonly direction: 'sent' | 'received';
-  /** The packet between containers, or the tunnel's. */
-  readonly layer: 'inner' | 'tunnel';
+  /** The packet between containers, the tunnel's, or ARP between a container and its bridge. */
+  readonly layer: 'inner' | 'tunnel' | 'arp';
   /** Of the tunnel's packet. */
   readonly tunnel?: Tunnel;
 }
@@ -29,6 +29,8 @@ export interface Journey {
   readonly remote: IpAddress;
   /** Device of local containers; unset if none is known. */
   readonly bridge?: string;
+  /** A port of that bridge, of a container; unset if none is known. */
+  readonly port?: string;
   readonly device: string;
   /** All kinds of packets that the tunnel needs; empty where packets are routed without one. */
   readonly tunnels: readonly Tunnel[];
@@ -50,6 +52,7 @@ export function stagesOf(journey: Journey): readonly Stage[] {
  */
 export function passagesOf(journey: Journey): readonly (readonly Stage[])[] {
   return [
+    ...arpPassages(journey),
     ...innerPassages(journey, 'sent'),
     ...tunnelPassages(journey),
     ...innerPassages(journey, 'received'),
@@ -64,8 +67,40 @@ function innerPassages(journey: Journey, direction: Stage['direction']): readonl
   );
 }
 
+/** What a port of a bridge passes: to the bridge's own address, and from there. */
+const BRIDGE_HOOKS = {
+  sent: ['ingress', 'bridge-prerouting', 'bridge-input'],
+  received: ['bridge-output', 'bridge-postrouting', 'egress'],
+} as const;
+
+/** A container finds its gateway by a request, and the host the container. */
+function arpPassages({ family, local, remote, bridge, port }: Journey): readonly (readonly Stage[])[] {
+  if (family === 6 || bridge === undefined || port === undefined) return [];
+  return (['sent', 'received'] as const).map((direction) => {
+    const isSent = direction === 'sent';
+    const packet: Packet = {
+      family,
+      protocol: 'arp',
+      // A gateway has an address of its own, which few rules are about.
+      source: isSent ? local : remote,
+      target: isSent ? remote : local,
+      state: isSent ? 'new' : 'established',
+      isToHost: false,
+      mark: 0,
+    };
+    const at = (hook: Hook, name: string): Stage => ({
+      hook,
+      direction,
+      layer: 'arp',
+      packet: { ...packet, ...deviceOf(isSent ? 'iif' : 'oif', { name }) },
+    });
+    const onPort = BRIDGE_HOOKS[direction].map((hook) => at(hook, port));
+    return isSent ? [...onPort, at('arp-input', bridge)] : [at('arp-output', bridge), ...onPort];
+  });
+}
+
 function forwarded(
-  { family, local, remote, bridge, device }: Journey,
+  { family, local, remote, bridge, port, device }: Journey,
   direction: Stage['direction'],
   kind: Pick<Packet, 'protocol' | 'state'>,
 ): readonly Stage[] {
@@ -88,11 +123,18 @@ function forwarded(
     layer: 'inner',
     packet: { ...packet, ...more },
   });
+  const onPort =
+    port === undefined
+      ? []
+      : BRIDGE_HOOKS[direction].map((hook) => at(hook, deviceOf(isSent ? 'iif' : 'oif', { name: port })));
   return [
+    ...(isSent ? onPort : []),
     at('ingress', iif),
     at('prerouting', iif),
     at('forward', { ...iif, ...oif }),
     at('postrouting', oif),
+    at('egress', oif),
+    ...(isSent ? [] : onPort),
   ];
 }
 
@@ -132,7 +174,7 @@ function passagesOfTunnel(
     packet: direction === 'sent' ? sent : received,
   });
   return [
-    [at('output', 'sent'), at('postrouting', 'sent')],
+    [at('output', 'sent'), at('postrouting', 'sent'), at('egress', 'sent')],
     [at('ingress', 'received'), at('prerouting', 'received'), at('input', 'received')],
   ];
 }

@@ -3,6 +3,7 @@
 // by its socket.
 import { spawn } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -24,13 +25,9 @@ export async function findCharon(path = process.env['PATH'] ?? ''): Promise<stri
   return undefined;
 }
 
-/**
- * Starts charon and waits until it listens. `onExit` is called when it ends while this process
- * runs. @throws Error with the remedy.
- */
+/** Starts charon and waits until it listens. @throws Error with the remedy. */
 export async function startCharon(
   socket: string,
-  onExit: () => void,
   find: () => Promise<string | undefined> = findCharon,
 ): Promise<void> {
   const program = await find();
@@ -41,17 +38,24 @@ export async function startCharon(
   child.once('error', (failure) => (error = failure.message));
   child.once('exit', (code, signal) => {
     error ||= `it ended with ${signal ?? `code ${code}`}; is another charon running, or its plugin vici missing?`;
-    onExit();
   });
   child.unref();
   for (let waitedMs = 0; waitedMs < START_TIMEOUT_MS; waitedMs += POLL_MS) {
     await sleep(POLL_MS);
     if (error !== '') throw new Error(`cannot start ${program}: ${error}`);
-    if (await isThere(socket)) return;
+    if (await isListening(socket)) return;
   }
   throw new Error(
     `${program} does not listen at ${socket} after ${START_TIMEOUT_MS / 1000} s: is its plugin vici missing?`,
   );
+}
+
+/** A charon that was killed leaves its socket in the file system. */
+function isListening(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(socket, () => resolve(true));
+    connection.once('error', () => resolve(false)).once('connect', () => connection.destroy());
+  });
 }
 
 function isThere(path: string, mode = constants.F_OK): Promise<boolean> {

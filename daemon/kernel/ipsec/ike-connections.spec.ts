@@ -63,14 +63,15 @@ describe('connections of charon', () => {
   let charon: FakeCharon | undefined;
   let ike: IkeConnections;
   let starts: number;
-  let onExit: () => void;
   let gone: number;
+  let onGone: () => void;
   let sas: ReadonlySet<string>;
   let clock: FakeClock;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'weft-charon-'));
     [starts, gone] = [0, 0];
+    onGone = () => undefined;
     clock = new FakeClock();
     sas = new Set(BOTH);
     ike = make();
@@ -82,15 +83,17 @@ describe('connections of charon', () => {
   });
 
   function make(): IkeConnections {
-    const start = (socket: string, onEnd: () => void): Promise<void> => {
+    const start = (socket: string): Promise<void> => {
       starts++;
-      onExit = onEnd;
       return new Promise((resolve) => (charon = new FakeCharon(socket, resolve)));
     };
     return new IkeConnections({
       socket: join(folder, 'vici'),
       start,
-      onGone: () => gone++,
+      onGone: () => {
+        gone++;
+        onGone();
+      },
       listSas: () => Promise.resolve(sas),
       clock,
     });
@@ -154,15 +157,36 @@ describe('connections of charon', () => {
     assert.deepEqual(await listed(), []);
   });
 
-  it('are gone when charon ends, which is reported, and come back by another', async () => {
-    await status('set');
+  /** Ends charon, which is reported. */
+  async function endCharon(): Promise<void> {
+    const isReported = new Promise<void>((resolve) => (onGone = resolve));
     charon!.end();
     rmSync(join(folder, 'vici'), { force: true });
-    onExit();
+    await isReported;
+  }
+
+  it('are gone when charon ends, which is reported, and come back by another', async () => {
+    await status('set');
+    await endCharon();
     assert.equal(gone, 1);
     assert.deepEqual(await ike.list(), []);
     assert.equal(await status('set'), 'done');
     assert.deepEqual([await listed(), starts], [[IKE], 2]);
+  });
+
+  it('are gone when a charon of an earlier process ends, too', async () => {
+    await status('set');
+    ike.close();
+    ike = make();
+    await listed();
+    await endCharon();
+    assert.deepEqual([await ike.list(), gone], [[], 1]);
+  });
+
+  it('reports no end of charon when it is closed itself', async () => {
+    await status('set');
+    ike.close();
+    assert.deepEqual([await listed(), gone], [[IKE], 0]);
   });
 
   /** What charon was requested since, once it has answered. */

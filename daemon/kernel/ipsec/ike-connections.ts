@@ -15,7 +15,7 @@ export interface IkeConnectionsOptions {
   /** Default {@link VICI_SOCKET}. */
   readonly socket?: string;
   /** Default {@link startCharon}. */
-  readonly start?: (socket: string, onExit: () => void) => Promise<void>;
+  readonly start?: (socket: string) => Promise<void>;
   /** All objects are gone: charon ended. */
   readonly onGone?: () => void;
   /** `SOURCE>DESTINATION` of the kernel's SAs; default: not known, and no connection is begun again. */
@@ -54,7 +54,7 @@ export class IkeConnections {
       clock = systemClock,
     } = options;
     this.#options = { socket, start, onGone, listSas, clock };
-    this.#client = new ViciClient(socket);
+    this.#client = new ViciClient(socket, () => this.#onGone());
   }
 
   /** What charon has; nothing if it does not run. @throws ViciError if it does not answer. */
@@ -96,14 +96,14 @@ export class IkeConnections {
       await this.#client.call('version');
     } catch (error) {
       if (!isNotRunning(error)) throw error;
-      await this.#options.start(this.#options.socket, () => this.#onExit());
+      await this.#options.start(this.#options.socket);
       await this.#client.call('version');
     }
   }
 
-  #onExit(): void {
+  /** Of an earlier process's charon as well. */
+  #onGone(): void {
     this.#loaded.clear();
-    this.#client.close();
     this.#options.onGone();
   }
 

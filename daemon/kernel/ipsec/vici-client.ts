@@ -18,11 +18,14 @@ const TIMEOUT_MS = 10_000;
 
 export class ViciClient {
   readonly #path: string;
+  readonly #onClosed: () => void;
   #socket: Socket | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(path: string) {
+  /** @param onClosed - charon closed the connection, which it does when it ends. */
+  constructor(path: string, onClosed: () => void = () => undefined) {
     this.#path = path;
+    this.#onClosed = onClosed;
   }
 
   /** @throws ViciError, also if the answer has `success` other than yes. */
@@ -33,8 +36,9 @@ export class ViciClient {
   }
 
   close(): void {
-    this.#socket?.destroy();
+    const socket = this.#socket;
     this.#socket = undefined;
+    socket?.destroy();
   }
 
   async #call(command: string, message: ViciSection): Promise<ViciSection> {
@@ -62,6 +66,11 @@ export class ViciClient {
     return new Promise((resolve, reject) => {
       const socket = connect(this.#path);
       socket.once('connect', () => resolve(socket));
+      socket.once('close', () => {
+        if (this.#socket !== socket) return;
+        this.#socket = undefined;
+        this.#onClosed();
+      });
       // It stays: without a listener a later error would end the process.
       socket.on('error', (error: NodeJS.ErrnoException) =>
         reject(new ViciError(`cannot connect to charon at ${this.#path}: ${error.message}`, error.code)),

@@ -39,8 +39,9 @@ export class XfrmPolicies {
   }
 
   /**
-   * Calls `onChange` when any policy changed, from the first {@link apply} on: without its policy a
-   * packet leaves in the clear. So when all SAs were removed. Calls `onSaEnded` when one was.
+   * Calls `onChange` when any policy changed, from the first {@link apply} on, or the first
+   * {@link list} that finds policies: without its policy a packet leaves in the clear. So when all SAs
+   * were removed. Calls `onSaEnded` when one was.
    */
   subscribe(onChange: () => void, onSaEnded: () => void): void {
     this.#onChange = onChange;
@@ -49,6 +50,12 @@ export class XfrmPolicies {
 
   /** @throws KernelReadError */
   async list(): Promise<readonly ActualObject[]> {
+    const found = await this.#dump();
+    // A process before this one made them. What changes before it listens is in another dump.
+    return found.length > 0 && this.#listen() ? this.#dump() : found;
+  }
+
+  async #dump(): Promise<readonly ActualObject[]> {
     const policies = await this.#open().dump('IPsec policies', encodePolicyDump, decodePolicy);
     return policies.filter(({ requestId }) => requestId === REQUEST_ID).map(toObject);
   }
@@ -77,10 +84,11 @@ export class XfrmPolicies {
     this.#notifications?.close();
   }
 
-  #listen(): void {
+  /** Whether it begins to listen now. */
+  #listen(): boolean {
     const onChange = this.#onChange;
-    if (onChange === undefined) return;
-    this.#notifications ??= this.#options.openSocket(
+    if (onChange === undefined || this.#notifications !== undefined) return false;
+    this.#notifications = this.#options.openSocket(
       {
         protocol: NETLINK_XFRM,
         datagramBytes: DATAGRAM_BYTES,
@@ -96,6 +104,7 @@ export class XfrmPolicies {
         onError: onChange,
       },
     );
+    return true;
   }
 
   #open(): NetlinkClient {

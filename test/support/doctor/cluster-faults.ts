@@ -143,6 +143,19 @@ export const CLUSTER_FAULTS: readonly Fault[] = [
     fixes: etcdctl('del', `${FOLDER}/subnets/10.5.250.0-24`),
   },
   {
+    name: 'two hosts publish one MAC address',
+    finds: ['vtep-mac-twice'],
+    evidence: /02:00:00:00:00:77 is in 10\.5\.253\.0-24 and 10\.5\.254\.0-24/,
+    breaks: async (lab) => {
+      await putLease(lab, '10.5.253.0-24', lease('198.18.9.8'));
+      await putLease(lab, '10.5.254.0-24', lease('198.18.9.9'));
+    },
+    fixes: async (lab) => {
+      for (const subnet of ['10.5.253.0-24', '10.5.254.0-24'])
+        await lab.etcdctl(['del', `${FOLDER}/subnets/${subnet}`]);
+    },
+  },
+  {
     name: 'a peer of another VNI',
     finds: ['peer-error'],
     evidence: /10\.5\.251\.0-24: .*VNI/,

@@ -11,7 +11,7 @@ export interface PathFault {
   readonly finds: string;
   /** Pattern of the evidence: it names the cause. */
   readonly evidence: RegExp;
-  /** Shell commands on `host`; `SUBNET`, `PREFIX` (without its last byte) and `PEER` are of h1 and h2. */
+  /** Shell commands on `host`; `SUBNET` and `PREFIX` (without its last byte) are of h1, `OTHER` (likewise) and `PEER` of h2. */
   readonly breaks: string;
   /** Removes what the fault and the fix leave. */
   readonly cleans: string;
@@ -25,21 +25,29 @@ export const TIMEOUT_MS = 60_000;
 /** Checks of the path; all others run once at the end. */
 export const CHECKS =
   'bridge-down,bridge-address,bridge-subnet,bridge-twice,bridge-mtu,device-forwarding,route-diverted,rp-filter,' +
-  'container-route,forward-drop,port-dropped,xfrm-block,static-neighbour,network-overlap,tunnel-blocked,' +
+  'container-route,container-port,container-vlan,container-mtu,container-neighbour,container-address,' +
+  'overlay-translated,forward-drop,port-dropped,xfrm-block,static-neighbour,network-overlap,tunnel-blocked,' +
   'peer-silent,peer-forwarding,conntrack-full';
 
-/** `SUBNET`, `PREFIX` and `PEER` of the lab. */
+/** `SUBNET`, `PREFIX`, `OTHER` and `PEER` of the lab. */
 export type PathFacts = Readonly<Record<string, string>>;
 
 /** Once all hosts are ready. */
 export async function readPathFacts(lab: Lab): Promise<PathFacts> {
   for (const { name } of lab.topology.hosts) await waitUntilReady(lab, name);
   const { subnet } = await viewOf(lab, 'h1');
-  return { SUBNET: subnet, PREFIX: subnet.replace(/\d+\/24$/, ''), PEER: lab.host('h2').publicIp };
+  const prefixOf = (text: string): string => text.replace(/\d+\/24$/, '');
+  const { subnet: other } = await viewOf(lab, 'h2');
+  return {
+    SUBNET: subnet,
+    PREFIX: prefixOf(subnet),
+    OTHER: prefixOf(other),
+    PEER: lab.host('h2').publicIp,
+  };
 }
 
 const fill = (facts: PathFacts, text: string, escape = (value: string): string => value): string =>
-  text.replaceAll(/SUBNET|PREFIX|PEER/g, (name) => escape(facts[name] ?? ''));
+  text.replaceAll(/SUBNET|PREFIX|OTHER|PEER/g, (name) => escape(facts[name] ?? ''));
 const escapeDots = (value: string): string => value.replaceAll('.', String.raw`\.`);
 
 async function isReached(lab: Lab): Promise<boolean> {
@@ -60,14 +68,15 @@ export function describePathFaults(
       await shell(breaks);
       try {
         assert.equal(await isReached(lab()), isHarmless === true);
-        const { findings } = await runDoctor(lab(), host, ['--only', CHECKS]);
+        const only = ['--only', [...new Set([...CHECKS.split(','), finds])].join()];
+        const { findings } = await runDoctor(lab(), host, only);
         const found = findings.find(({ check }) => check === finds);
         assert.ok(found, JSON.stringify(findings, null, 1));
         assert.match(found.evidence.join('\n'), new RegExp(fill(facts(), evidence.source, escapeDots)));
         const blamed = findings.filter(({ check }) => check !== finds && check !== 'tunnel-blocked');
         assert.deepEqual(blamed, []);
         await shell(found.fix);
-        const after = await runDoctor(lab(), host, ['--only', CHECKS]);
+        const after = await runDoctor(lab(), host, only);
         assert.deepEqual(after.findings, []);
         await waitFor('c1 to reach c2', () => isReached(lab()), TIMEOUT_MS);
       } finally {

@@ -51,11 +51,20 @@ export const PATH_FAULTS: readonly PathFault[] = [
     isHarmless: true,
   },
   {
-    name: 'a container has no default route',
-    finds: 'container-route',
-    evidence: /container PREFIX2: nsenter --net=\S+ ip route get .*: unreachable/,
-    breaks: 'ip netns exec c1 ip route del default',
-    cleans: 'true',
+    name: 'a filter of tc on the overlay device',
+    finds: 'tunnel-blocked',
+    evidence: /may drop them: tc filter show dev flannel\.1 egress: pref \d+ bpf/,
+    breaks:
+      "tc qdisc add dev flannel.1 clsact; tc filter add dev flannel.1 egress bpf da bytecode '1,6 0 0 2'",
+    cleans: 'tc qdisc del dev flannel.1 clsact',
+  },
+  {
+    name: 'a route for a part of the subnet of a peer',
+    finds: 'route-diverted',
+    evidence: /ip -4 route: OTHER64\/26 via 198\.18\.0\.1/,
+    breaks: 'ip route add OTHER64/26 via 198.18.0.1',
+    cleans: 'ip route del OTHER64/26 || true',
+    isHarmless: true,
   },
   {
     name: 'a device does not forward',

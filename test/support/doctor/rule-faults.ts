@@ -26,6 +26,38 @@ export const RULE_FAULTS: readonly PathFault[] = [
     cleans: NO_CHAIN,
   },
   {
+    name: 'the policies of a bridge drop',
+    finds: 'forward-drop',
+    evidence: /nft, table bridge fw, chain [io]: policy drop/,
+    breaks:
+      "nft 'table bridge fw { chain i { type filter hook input priority 0; policy drop; }; chain o { type filter hook output priority 0; policy drop; }; }'",
+    cleans: 'nft delete table bridge fw',
+  },
+  {
+    name: 'arptables drops',
+    finds: 'forward-drop',
+    evidence: /nft, table arp filter, chain INPUT, handle \d+: arp .*drop/,
+    breaks: 'arptables -A INPUT -j DROP; ip netns exec c1 ip neigh flush all',
+    cleans: 'arptables -F',
+  },
+  {
+    name: 'a rule drops the tunnel as it leaves the device',
+    finds: 'port-dropped',
+    evidence: /nft, table netdev fw, chain x, handle \d+: udp dport 8472 drop/,
+    breaks:
+      "nft 'table netdev fw { chain x { type filter hook egress device eth0 priority 0; udp dport 8472 drop; }; }'",
+    cleans: 'nft delete table netdev fw',
+  },
+  {
+    name: 'a rule of Docker masquerades between containers',
+    finds: 'overlay-translated',
+    evidence:
+      /iptables, table nat, chain POSTROUTING, rule 1: -A POSTROUTING -s SUBNET ! -o br0 -j MASQUERADE/,
+    breaks: 'iptables -t nat -A POSTROUTING -s SUBNET ! -o br0 -j MASQUERADE',
+    cleans: 'iptables -t nat -F POSTROUTING',
+    isHarmless: true,
+  },
+  {
     name: 'firewalld rejects what it forwards',
     finds: 'forward-drop',
     evidence: /nft, table inet firewalld, chain filter_FORWARD, handle \d+: reject with icmpx/,

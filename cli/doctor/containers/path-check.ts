@@ -1,0 +1,279 @@
+// Checks with packets of containers of this host themselves: whether they reach their gateway, and the
+// peers that this host reaches. It finds what no other check can name.
+import { parseIp, type IpAddress } from '../../../lib/address.ts';
+import type { ProbeOutcome, ProbeSpec } from '../../../daemon/connectivity/probe.ts';
+import { truncate, type Check, type Found } from '../check.ts';
+import type { Facts } from '../facts.ts';
+import { FIREWALL_CHECKS } from '../checks-firewall.ts';
+import { HOST_CHECKS } from '../checks-host.ts';
+import { KERNEL_CHECKS } from '../checks-kernel.ts';
+import { BRIDGE_CHECKS } from '../path/bridge-checks.ts';
+import { walkFirewall } from '../path/firewall-checks.ts';
+import type { Place } from '../../../daemon/trace/evaluate.ts';
+import { acceptCommand, renderPlace } from '../path/firewall-fix.ts';
+import { NAT_CHECKS } from '../path/nat-check.ts';
+import { PATH_KERNEL_CHECKS } from '../path/kernel-checks.ts';
+import { ROUTE_CHECKS } from '../path/route-checks.ts';
+import { name as nameOf, probePeers, type PeerProbe } from '../peer-probes.ts';
+import { readContainerLinks, type ContainerLink } from './container-links.ts';
+import { LINK_CHECKS } from './link-checks.ts';
+import { CONTAINER_ROUTE_CHECKS } from './route-check.ts';
+import { readArpSuspects, readInnerSuspects, readSuspects, type Suspect } from './suspects.ts';
+
+/** Echoes of a series, and how many of them may be lost on a busy host. */
+const SERIES = 20;
+const LOSS_ALLOWED = 3;
+/** Containers that send probes; each costs a process. */
+const MAX_CONTAINERS = 3;
+const MAX_TARGETS = 3;
+const SMALL_BYTES = { 4: 84, 6: 104 } as const;
+
+/** Checks of this host whose errors explain why containers reach nothing. */
+const CAUSES: readonly Check[] = [
+  ...HOST_CHECKS,
+  ...BRIDGE_CHECKS,
+  ...ROUTE_CHECKS,
+  ...KERNEL_CHECKS,
+  ...PATH_KERNEL_CHECKS,
+  ...FIREWALL_CHECKS,
+  ...NAT_CHECKS,
+  ...LINK_CHECKS,
+  ...CONTAINER_ROUTE_CHECKS,
+];
+
+interface Probed {
+  readonly link: ContainerLink;
+  readonly gateway: IpAddress;
+  /** A peer that this host itself reaches, by small and by large packets. */
+  readonly targets: readonly PeerProbe[];
+  readonly toGateway: ProbeOutcome;
+  readonly small: readonly ProbeOutcome[];
+  readonly large: readonly ProbeOutcome[];
+  /** To the first target, in quick succession. */
+  readonly series?: ProbeOutcome;
+}
+
+function probeContainers(facts: Facts): Promise<readonly Probed[]> {
+  return facts.once('container probes', async () => {
+    const [all, peers] = await Promise.all([
+      readContainerLinks(facts),
+      probePeers(facts).catch((): readonly PeerProbe[] => []),
+    ]);
+    const mtu = (await facts.status)?.network?.mtu;
+    const links = all.filter(({ bridge }) => bridge !== undefined).slice(0, MAX_CONTAINERS);
+    const found = await Promise.all(links.map((link) => probeFrom(facts, link, peers, mtu)));
+    return found.flat();
+  });
+}
+
+async function probeFrom(
+  facts: Facts,
+  link: ContainerLink,
+  peers: readonly PeerProbe[],
+  mtu = 0,
+): Promise<readonly Probed[]> {
+  const { path, container, bridge, inside } = link;
+  const gateway = (bridge?.addr_info ?? [])
+    .filter(({ scope, local = '' }) => scope !== 'link' && local.includes(':') === (path.family === 6))
+    .map(({ local = '' }) => parseIp(local))
+    .find((address) => address !== undefined);
+  if (gateway === undefined) return [];
+  const isOfFamily = ({ overlay }: PeerProbe): boolean => overlay.includes(':') === (path.family === 6);
+  const targets = peers.filter((peer) => peer.overlayOk && isOfFamily(peer)).slice(0, MAX_TARGETS);
+  const largeBytes = Math.min(inside.mtu, mtu);
+  const whole = targets.filter(({ largest = 0 }) => largest >= largeBytes);
+  const echo = (to: IpAddress, bytes: number): ProbeSpec => ({ kind: 'echo', to, bytes });
+  const small = SMALL_BYTES[path.family];
+  const specs = [
+    echo(gateway, small),
+    ...targets.map(({ overlay }) => echo(overlay, small)),
+    ...whole.map(({ overlay }) => echo(overlay, largeBytes)),
+    ...targets.slice(0, 1).map(({ overlay }) => ({ ...echo(overlay, small), count: SERIES })),
+  ];
+  const outcomes = await facts.probeFrom(container.path, specs).catch(() => undefined);
+  const [toGateway, ...others] = outcomes ?? [];
+  if (toGateway === undefined) return [];
+  return [
+    {
+      link,
+      gateway,
+      targets,
+      toGateway,
+      small: others.slice(0, targets.length),
+      large: others.slice(targets.length, targets.length + whole.length),
+      ...(targets.length > 0 && { series: others.at(-1)! }),
+    },
+  ];
+}
+
+const isLost = (outcome: ProbeOutcome): boolean => !outcome.ok && outcome.isUntested !== true;
+/** A network policy keeps a container from some peers, and from its gateway seldom. */
+const reachesNone = ({ small }: Probed): boolean => small.length > 0 && small.every(isLost);
+const isSmallLost = (probed: Probed): boolean =>
+  isLost(probed.toGateway) ? probed.small.length === 0 || reachesNone(probed) : reachesNone(probed);
+const isLargeLost = ({ large, small }: Probed): boolean =>
+  large.length > 0 && large.every(isLost) && !small.some(isLost);
+
+const containerPath: Check = {
+  id: 'container-path',
+  about: 'whether packets of containers here reach their gateway and the peers that this host reaches',
+  run: async (facts) => {
+    if (await isExplained(facts)) return [];
+    const all = await probeContainers(facts);
+    const [lost, cut] = [all.filter(isSmallLost), all.filter(isLargeLost)];
+    if (lost.length + cut.length === 0) return [];
+    return lost.length > 0 ? [await lostFinding(facts, lost, all.length)] : [await cutFinding(facts, cut)];
+  },
+  notTested: async (facts) => {
+    const links = await readContainerLinks(facts);
+    const probed = (await isExplained(facts)) ? [] : await probeContainers(facts);
+    const count = new Set(links.map(({ container }) => container.path)).size;
+    const tested = new Set(probed.map(({ link }) => link.container.path)).size;
+    if (count <= tested) return [];
+    return [
+      `packets of ${count - tested} of ${count} containers here: weft connectivity sends some from a container of its own`,
+    ];
+  },
+};
+
+function isExplained(facts: Facts): Promise<boolean> {
+  return facts.once('container path explained', async () => {
+    const found = await Promise.all(CAUSES.map((check) => check.run(facts).catch(() => [])));
+    return found.flat().some(({ severity }) => severity === 'error');
+  });
+}
+
+async function lostFinding(facts: Facts, lost: readonly Probed[], count: number): Promise<Found> {
+  const [first] = lost as [Probed];
+  const { doubts } = await walkFirewall(facts);
+  const suspects = await suspectsOf(facts, first);
+  const isAll = lost.length === count;
+  // A rule that is not evaluated may be a network policy.
+  const isCertain = isAll && (doubts.length === 0 || isLost(first.toGateway));
+  return {
+    severity: isCertain ? 'error' : 'warning',
+    title: isAll
+      ? 'Packets of containers here do not reach the peers that this host reaches'
+      : `Packets of ${lost.length} of ${count} containers here reach no peer`,
+    evidence: truncate(
+      [
+        ...lost.map(describeLost),
+        ...suspects.map(({ evidence }) => evidence),
+        ...doubts.slice(0, 2).map((place) => `perhaps dropped by ${renderPlace(place)}`),
+      ],
+      8,
+    ),
+    impact: isCertain
+      ? 'Containers of this host reach no other host'
+      : 'They reach no other host; a network policy may intend it',
+    fix: fixOf(first, suspects),
+  };
+}
+
+function describeLost({ link, gateway, toGateway, targets, small }: Probed): string {
+  const from = `container ${link.container.address}`;
+  if (isLost(toGateway)) return `${from}: no answer of its gateway ${gateway}: ${reasonOf(toGateway)}`;
+  const [target] = targets;
+  return `${from}: ${gateway} answers; from ${target === undefined ? 'peers' : nameOf(target)}: ${reasonOf(small[0])}`;
+}
+
+const reasonOf = (outcome?: ProbeOutcome): string =>
+  outcome === undefined || outcome.ok ? 'no answer' : outcome.reason;
+
+/** Devices that the packet passes in turn, the container aside. */
+async function suspectsOf(facts: Facts, { link, toGateway }: Probed): Promise<readonly Suspect[]> {
+  const { outside, bridge, path, container } = link;
+  const near = [outside?.ifname, bridge?.ifname].filter((name) => name !== undefined);
+  const devices = isLost(toGateway) ? near : [...near, ...path.devices];
+  const found = await Promise.all([
+    readSuspects(facts, devices),
+    isLost(toGateway) && bridge !== undefined ? readArpSuspects(facts, bridge.ifname) : [],
+    readInnerSuspects(facts, container.path),
+  ]);
+  return found.flat();
+}
+
+function fixOf({ link, gateway, toGateway }: Probed, suspects: readonly Suspect[]): string {
+  const [suspect] = suspects;
+  if (suspect !== undefined && suspects.length === 1)
+    return `${suspect.fix}${suspect.fix.includes('#') ? '' : '  # unless another program needs it'}`;
+  const enter = `nsenter --net=${link.container.path}`;
+  const device = isLost(toGateway) ? link.bridge?.ifname : link.path.devices[0];
+  const see = `${enter} ping -c 3 ${gateway}; tcpdump -ni ${device ?? 'any'} icmp`;
+  return suspects.length === 0
+    ? `${see}  # and where the packet ends: ip -s link, nft list ruleset, bpftool net`
+    : `${suspects.map(({ fix }) => fix).join('  # or\n')}  # one at a time, unless another program needs it`;
+}
+
+async function cutFinding(facts: Facts, cut: readonly Probed[]): Promise<Found> {
+  const [first] = cut as [Probed];
+  const mtu = (await facts.status)?.network?.mtu ?? 0;
+  const { container, inside, outside, bridge, path } = first.link;
+  const rows = [inside, outside, bridge].filter((row) => row !== undefined);
+  const bytes = Math.min(inside.mtu, mtu);
+  return {
+    severity: 'error',
+    title: `Packets of ${bytes} bytes of containers here do not reach the peers that this host reaches with them`,
+    evidence: [
+      `container ${container.address}: ${reasonOf(first.large[0])}`,
+      ...rows.map(({ ifname, mtu: own }) => `ip link show ${ifname}: mtu ${own}`),
+      ...(await readSuspects(facts, [...rows.map(({ ifname }) => ifname), ...path.devices])).map(
+        ({ evidence }) => evidence,
+      ),
+    ],
+    impact: 'Small packets pass and large packets are lost: connections open and then hang',
+    fix:
+      rows
+        .slice(1)
+        .filter((row) => row.mtu < bytes)
+        .map(({ ifname }) => `ip link set ${ifname} mtu ${bytes}`)
+        .join('; ') ||
+      `nsenter --net=${container.path} ip link set ${inside.ifname} mtu 1280  # until the device that drops is found`,
+  };
+}
+
+const lostOf = ({ series }: Probed): number => (series?.ok === true ? (series.lost ?? 0) : 0);
+
+const packetLoss: Check = {
+  id: 'packet-loss',
+  about: 'whether packets of containers to peers are lost at random',
+  run: async (facts) => {
+    if (await isExplained(facts)) return [];
+    const cut = (await probeContainers(facts)).filter((probed) => lostOf(probed) > LOSS_ALLOWED);
+    const [first] = cut;
+    if (first === undefined) return [];
+    const { doubts } = await walkFirewall(facts);
+    const suspects = await suspectsOf(facts, first);
+    return [
+      {
+        severity: 'warning',
+        title: 'Packets of containers to peers are lost at random',
+        evidence: [
+          ...cut.map(
+            (probed) =>
+              `container ${probed.link.container.address}: ${lostOf(probed)} of ${SERIES} echoes to ${nameOf(probed.targets[0]!)} got no answer`,
+          ),
+          ...suspects.map(({ evidence }) => evidence),
+          ...doubts.slice(0, 3).map((place) => `perhaps dropped by ${renderPlace(place)}`),
+        ],
+        impact: 'Connections are slow, or end',
+        fix: suspects.length > 0 ? fixOf(first, suspects) : lossFix(first, doubts),
+      },
+    ];
+  },
+};
+
+/** A rule that drops some packets is the likeliest cause, then the network itself. */
+function lossFix({ link: { path } }: Probed, doubts: readonly Place[]): string {
+  const { family, network, underlay, devices } = path;
+  const traffic = { layer: 'inner', family, network } as const;
+  const rules = doubts.slice(0, 3).map((place) => acceptCommand(place, traffic));
+  const see = [...devices, underlay?.name ?? '']
+    .filter((name) => name !== '')
+    .map((name) => `ip -s link show ${name}`);
+  return rules.length > 0
+    ? `${[...new Set(rules)].join('; ')}  # if one of them drops; else ${see.join('; ')}`
+    : `${see.join('; ')}; ethtool -S ${underlay?.name ?? 'eth0'}  # drops and errors; then the network between the hosts`;
+}
+
+export const CONTAINER_PATH_CHECKS: readonly Check[] = [containerPath, packetLoss];
