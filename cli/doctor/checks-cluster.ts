@@ -8,7 +8,8 @@ import { truncate, type Check } from './check.ts';
 import { links } from './checks-host.ts';
 import { isBridge } from './path/bridges.ts';
 import { readPeerEnds } from './path/peer-ends.ts';
-import { isPartRoute, isRoutingByDaemon } from './path/route-checks.ts';
+import { isPartRoute } from './path/detours.ts';
+import { isRoutingByDaemon } from './path/route-checks.ts';
 import type { Facts } from './facts.ts';
 import { shellWord } from './text/shell-word.ts';
 

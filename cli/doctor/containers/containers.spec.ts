@@ -195,6 +195,13 @@ describe('weft doctor on containers', () => {
     assert.deepEqual(await find('container-neighbour', { prints: row('02:00:00:00:00:02') }), []);
   });
 
+  it('finds an FDB entry that leads a container elsewhere', async () => {
+    const row = (ifname: string) => ({ 'fdb show br br0': [{ mac: INSIDE.address, ifname }] });
+    const [found] = await find('container-neighbour', { prints: row('br0') });
+    assert.equal(found?.fix, `bridge fdb del ${INSIDE.address} dev br0 self`);
+    assert.deepEqual(await find('container-neighbour', { prints: row('veth0') }), []);
+  });
+
   const lost: ProbeOutcome = { ok: false, reason: 'no answer' };
 
   it('finds that a container gets no answer of its gateway, with the XDP program in between', async () => {
@@ -230,9 +237,13 @@ describe('weft doctor on containers', () => {
 
   it('warns where a rule that is not evaluated may be a network policy', async () => {
     const table = { program: 'nft', family: 'ip', name: 'policies' };
-    const doubts = [
-      { table, chain: { name: 'pods' }, base: {}, rule: { handle: 1, text: 'ip saddr @denied' } },
-    ];
+    const place = {
+      table,
+      chain: { name: 'pods' },
+      base: { name: 'forward' },
+      rule: { handle: 1, text: 'ip saddr @denied' },
+    };
+    const doubts = [{ place, traffic: { layer: 'inner', family: 4, network: '10.5.0.0/16' } }];
     const [found] = await find('container-path', { probes: () => lost, doubts });
     assert.equal(found?.severity, 'warning');
   });
