@@ -2,11 +2,11 @@
 // own subnet might come back, without a bridge or while it is down. Those to a subnet that no peer has, or
 // has any more, would leave in the clear where the backend encrypts.
 import { UNSPECIFIED, type Cidr, type Family } from '../lib/address.ts';
-import type { NetworkConfig } from '../allocator/config/config.ts';
 import type { LeaseSubnets } from '../allocator/lease.ts';
-import type { Ownership } from './backend.ts';
+import type { BackendContext, Ownership } from './backend.ts';
 import { FAMILIES, subnetOf } from './address-family.ts';
 import type { KernelObject } from './kernel-state.ts';
+import { wholeNetwork } from './whole-network.ts';
 
 /** One route a family; none for a backend that leaves the kernel alone. */
 export function deriveBlackholes(subnets: LeaseSubnets, { networks }: Ownership): readonly KernelObject[] {
@@ -18,9 +18,12 @@ export function deriveBlackholes(subnets: LeaseSubnets, { networks }: Ownership)
   });
 }
 
-/** Of the whole network of a family, below the routes to peers: they are more specific. */
-export function deriveNetworkBlackhole(config: NetworkConfig, family: Family): readonly KernelObject[] {
-  const destination = (family === 4 ? config.ipv4 : config.ipv6)?.network;
+/**
+ * Of the whole network of a family, below the routes to peers: they are more specific. None where
+ * the network may hold more than leases: what is reached by the default route would be cut off.
+ */
+export function deriveNetworkBlackhole(context: BackendContext, family: Family): readonly KernelObject[] {
+  const destination = wholeNetwork(context, family);
   return destination === undefined ? [] : [blackholeOf(family, destination)];
 }
 

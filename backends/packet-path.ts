@@ -4,16 +4,16 @@
 // default route, and a new peer needs no route. A network that may also hold underlay addresses
 // gets one route a peer, as kernel VXLAN has: packets of the path must never be routed back into
 // it.
-import { UNSPECIFIED, addressOf, bitsOf, contains, prefixLengthOf, toBigInt } from '../lib/address.ts';
+import { UNSPECIFIED, contains, prefixLengthOf } from '../lib/address.ts';
 import type { Cidr, Family } from '../lib/address.ts';
-import type { Ipv4Range, Ipv6Range } from '../allocator/config/config.ts';
 import type { WeftAttributes } from '../allocator/lease.ts';
 import type { BackendContext, HostFacts } from './backend.ts';
-import { interfaceAddressOf, rangeOf, subnetOf } from './address-family.ts';
+import { subnetOf } from './address-family.ts';
 import type { KernelObject, PathRouteObject, RouteObject, TunLink } from './kernel-state.ts';
 import { deviceObjects } from './overlay-device.ts';
 import type { PeerFamilyState, PeerFamily } from './peer-state.ts';
-import { bestPrefixLength, routeTo } from './underlay.ts';
+import { bestPrefixLength } from './underlay.ts';
+import { wholeNetwork } from './whole-network.ts';
 
 /**
  * Objects of this host in one family, with the device that `deriveLink` makes; none without a
@@ -28,7 +28,7 @@ export function pathHostObjects(
   if (subnet === undefined) return [];
   const link = deriveLink();
   const objects = deviceObjects(link, family, subnet);
-  const network = routedNetwork(context, family);
+  const network = wholeNetwork(context, family);
   return network === undefined ? objects : [...objects, deviceRoute(network, family, link.name)];
 }
 
@@ -55,7 +55,7 @@ export function pathPeerFamily(
   const end = { remote: publicIp, port, mac, needsSegments, acceptsZeroChecksum };
   const tunnel: KernelObject = { kind: 'tunnel', dev, destination: subnet, ...end };
   const routed: PeerFamilyState = { mode: 'userspace', objects: [tunnel, deviceRoute(subnet, family, dev)] };
-  const network = routedNetwork(context, family);
+  const network = wholeNetwork(context, family);
   if (network === undefined) return routed;
   const isRoutedBack =
     contains(network, publicIp) &&
@@ -65,29 +65,6 @@ export function pathPeerFamily(
     `its public address ${publicIp} lies in the network ${network}, which ${dev} takes whole: give hosts addresses ` +
     'outside of the network, or keep theirs out of it with SubnetMin and SubnetMax';
   return { mode: 'error', reason };
-}
-
-/**
- * The network if the device can take all of it; unset if hosts may be in it, or if another device
- * has its route.
- */
-function routedNetwork({ config, host }: BackendContext, family: Family): Cidr | undefined {
-  const range = rangeOf(config, family);
-  if (range === undefined || !isLeasedWhole(range, family)) return undefined;
-  if (routeTo(host.underlayRoutes, range.network) !== undefined) return undefined;
-  const address = interfaceAddressOf(host, family);
-  return address !== undefined && contains(range.network, address) ? undefined : range.network;
-}
-
-/**
- * Whether all subnets of the network, but perhaps the first, are for leases: no part is kept for
- * something else.
- */
-function isLeasedWhole({ network, subnetLength, min, max }: Ipv4Range | Ipv6Range, family: Family): boolean {
-  const subnetSize = 1n << BigInt(bitsOf(family) - subnetLength);
-  const first = toBigInt(addressOf(network));
-  const end = first + (1n << BigInt(bitsOf(family) - prefixLengthOf(network)));
-  return toBigInt(min) - first <= subnetSize && toBigInt(max) === end - subnetSize;
 }
 
 function deviceRoute(destination: Cidr, family: Family, dev: string): RouteObject {

@@ -227,7 +227,7 @@ describe('exit codes', () => {
       answer = given;
       const { code: actual, out, error } = await outcomeOf(line);
       assert.equal(actual, code, `${out}${error}`);
-      assert.match(out, has);
+      assert.match(`${out}${error}`, has);
       assert.doesNotMatch(out, hasNot);
     });
 

@@ -1,7 +1,7 @@
 // wireguard: golden text, what it publishes and owns, peers that it refuses.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { WireguardConfig } from '../../allocator/config/config.ts';
+import type { NetworkConfig, WireguardConfig } from '../../allocator/config/config.ts';
 import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
 import { encodeLeaseValue } from '../../allocator/registry/lease-value.ts';
 import { wireguardPublicKey } from '../../lib/wireguard-key.ts';
@@ -44,11 +44,14 @@ function peer(families: Families = '4', changes: Partial<LeaseAttributes> = {}):
 interface Setting {
   readonly families?: Families;
   readonly wireguard?: Partial<WireguardConfig>;
+  readonly network?: Partial<NetworkConfig>;
   readonly host?: HostFacts;
 }
 
-function contextOf({ families = '4', wireguard = {}, host: facts = host() }: Setting): BackendContext {
-  return context(backend, network(families, { ...WIREGUARD, ...wireguard }), facts);
+function contextOf(setting: Setting): BackendContext {
+  const { families = '4', wireguard = {}, host: facts = host() } = setting;
+  const config = network(families, { ...WIREGUARD, ...wireguard });
+  return context(backend, { ...config, ...setting.network }, facts);
 }
 
 /** What keeps packets to a subnet that no peer has from leaving in the clear. */
@@ -89,6 +92,16 @@ const BOTH = '10.5.2.0/24 fd00:0:0:2::/64';
 
 const goldens: readonly Golden[] = [
   { name: 'no peers', expected: V4_HOST },
+  {
+    name: 'no blackhole of a network that hosts are in',
+    host: host({ interface: { ...host().interface, ipv4: ip4('10.5.0.9') } }),
+    expected: V4_HOST.filter((line) => line !== BLACKHOLE[4]),
+  },
+  {
+    name: 'no blackhole of a network that is not for leases alone',
+    network: { ipv4: { ...network('4', WIREGUARD).ipv4!, max: ip4('10.5.9.0') } },
+    expected: V4_HOST.filter((line) => line !== BLACKHOLE[4]),
+  },
   {
     name: 'a peer over IPv4',
     peers: [peer()],

@@ -112,7 +112,7 @@ function hostObjects(context: BackendContext, family: Family): readonly KernelOb
     listenPort: wireguardPort(wireguard, family),
     mtu: isShared ? wireguardBackend.mtu(config, host) : mtuOf(config, host, family),
   };
-  return [...deviceObjects(link, family, subnet), ...deriveNetworkBlackhole(config, family)];
+  return [...deviceObjects(link, family, subnet), ...deriveNetworkBlackhole(context, family)];
 }
 
 /** The peer on the device of its family. */
