@@ -6,7 +6,7 @@ import type { LeaseSubnets } from '../allocator/lease.ts';
 import type { BackendContext, Ownership } from './backend.ts';
 import { FAMILIES, subnetOf } from './address-family.ts';
 import type { KernelObject } from './kernel-state.ts';
-import { wholeNetwork } from './whole-network.ts';
+import { wholeNetwork } from './underlay.ts';
 
 /** One route a family; none for a backend that leaves the kernel alone. */
 export function deriveBlackholes(subnets: LeaseSubnets, { networks }: Ownership): readonly KernelObject[] {

@@ -12,8 +12,7 @@ import { subnetOf } from './address-family.ts';
 import type { KernelObject, PathRouteObject, RouteObject, TunLink } from './kernel-state.ts';
 import { deviceObjects } from './overlay-device.ts';
 import type { PeerFamilyState, PeerFamily } from './peer-state.ts';
-import { bestPrefixLength } from './underlay.ts';
-import { wholeNetwork } from './whole-network.ts';
+import { bestPrefixLength, wholeNetwork } from './underlay.ts';
 
 /**
  * Objects of this host in one family, with the device that `deriveLink` makes; none without a

@@ -1,9 +1,19 @@
 // Whether a peer can be reached without a router, computed from the host's main table as the kernel
-// does: longest prefix, then lowest metric. Reads no kernel; remembers an index per route list,
-// since every peer asks the same list.
-import { familyOf, networkOf, prefixLengthOf } from '../lib/address.ts';
+// does: longest prefix, then lowest metric; and whether one route may take the whole network. Reads no
+// kernel; remembers an index per route list, since every peer asks the same list.
+import {
+  addressOf,
+  bitsOf,
+  contains,
+  familyOf,
+  networkOf,
+  prefixLengthOf,
+  toBigInt,
+} from '../lib/address.ts';
 import type { Cidr, Family, IpAddress } from '../lib/address.ts';
-import type { UnderlayRoute } from './backend.ts';
+import type { Ipv4Range, Ipv6Range } from '../allocator/config/config.ts';
+import { interfaceAddressOf, rangeOf } from './address-family.ts';
+import type { BackendContext, UnderlayRoute } from './backend.ts';
 
 /**
  * Whether `address` is on a link of this host (of device `dev` if given): its best route is one,
@@ -100,4 +110,27 @@ function prefixLengths(routes: readonly UnderlayRoute[], family: Family): readon
   for (const { destination } of routes)
     if (familyOf(destination) === family) lengths.add(prefixLengthOf(destination));
   return [...lengths].sort((a, b) => b - a);
+}
+
+/**
+ * The network if one route can take all of it; unset if hosts may be in it, or if another device has
+ * its route.
+ */
+export function wholeNetwork({ config, host }: BackendContext, family: Family): Cidr | undefined {
+  const range = rangeOf(config, family);
+  if (range === undefined || !isLeasedWhole(range, family)) return undefined;
+  if (routeTo(host.underlayRoutes, range.network) !== undefined) return undefined;
+  const address = interfaceAddressOf(host, family);
+  return address !== undefined && contains(range.network, address) ? undefined : range.network;
+}
+
+/**
+ * Whether all subnets of the network, but perhaps the first, are for leases: no part is kept for
+ * something else.
+ */
+function isLeasedWhole({ network, subnetLength, min, max }: Ipv4Range | Ipv6Range, family: Family): boolean {
+  const subnetSize = 1n << BigInt(bitsOf(family) - subnetLength);
+  const first = toBigInt(addressOf(network));
+  const end = first + (1n << BigInt(bitsOf(family) - prefixLengthOf(network)));
+  return toBigInt(min) - first <= subnetSize && toBigInt(max) === end - subnetSize;
 }

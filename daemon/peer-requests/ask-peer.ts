@@ -7,13 +7,8 @@ import type { PeerAnswerV1, PeerAskV1, UntestedAnswerV1 } from '../../api/index.
 import type { Lease } from '../../allocator/lease.ts';
 import { HOSTS_FOLDER, parseHostReport } from '../../allocator/registry/node-status.ts';
 import type { AnyRegistry, LeaseId, Registry } from '../../allocator/registry/registry.ts';
-import {
-  ANSWERS_FOLDER,
-  LIFETIME_SEC,
-  parsePeerAnswer,
-  requestsFolder,
-  type PeerRequestV1,
-} from './peer-request.ts';
+import { parsePeerAnswer } from './peer-answer.ts';
+import { ANSWERS_FOLDER, LIFETIME_SEC, requestsFolder, type PeerRequestV1 } from './peer-request.ts';
 
 export interface AskOptions {
   readonly registry: AnyRegistry;

@@ -2,8 +2,9 @@
 // `requests/<public IP of the host that is asked>/<id>`, its answer under `answers/<id>`. Both are
 // bound to a registry lease of the host that asks, and go with it.
 import { isIP } from 'node:net';
-import type { BackTargetsV1, ListenerV1, PeerAskV1, PeerAnswerV1 } from '../../api/index.ts';
+import type { BackTargetsV1, ListenerV1, PeerAskV1 } from '../../api/index.ts';
 import { toLeaseId, type LeaseId } from '../../allocator/registry/registry.ts';
+import { parseListener } from './peer-answer.ts';
 
 export const ANSWERS_FOLDER = 'answers/';
 
@@ -61,20 +62,7 @@ function parseBack(value: unknown): BackTargetsV1 | undefined {
 
 function parseListeners(value: unknown): readonly ListenerV1[] {
   if (!Array.isArray(value)) return [];
-  return (value as readonly (Partial<ListenerV1> | null)[]).slice(0, MAX_LISTENERS).flatMap((each) => {
-    const { address = '', tcp = 0, udp = 0 } = each ?? {};
-    const isValid = typeof address === 'string' && isIP(address) > 0 && isPort(tcp) && isPort(udp);
-    return isValid ? [{ address, tcp, udp }] : [];
-  });
-}
-
-const isPort = (value: unknown): boolean =>
-  typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65_536;
-
-/** Parses an answer; `undefined` if it is none. */
-export function parsePeerAnswer(text: string): PeerAnswerV1 | undefined {
-  const answer = parseObject<PeerAnswerV1>(text);
-  return typeof answer?.kind === 'string' ? (answer as PeerAnswerV1) : undefined;
+  return (value as readonly unknown[]).slice(0, MAX_LISTENERS).flatMap((each) => parseListener(each) ?? []);
 }
 
 function parseObject<Document>(text: string): Partial<Document> | undefined {
