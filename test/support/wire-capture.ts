@@ -60,7 +60,7 @@ export class WireCapture {
 
   /** Waits for `count` encrypted frames: what the kernel still holds is not in the file when the capture ends. */
   async waitForEncrypted(count: number): Promise<void> {
-    const isThere = async () => (await this.#read()).filter(({ isEncrypted }) => isEncrypted).length >= count;
+    const isThere = async () => (await this.#read()).filter((frame) => frame.isEncrypted).length >= count;
     await waitFor(`${count} encrypted frames`, isThere, FLUSH_MS);
   }
 
