@@ -152,7 +152,6 @@ const CASES: readonly Case[] = [
   ['cni install --name ../x', one({}), 2],
   ['doctor --list', one({}), 0],
   ['doctor --only nothing', one({}), 2],
-  ['doctor --only test-warnin', one({}), 2, /did you mean test-warning\?/],
   ['doctor --only test-none', rejected(404, 'not-found'), 0, /No findings in 1 check/],
   ['doctor --only test-none,test-warning', rejected(404, 'not-found'), 4, /1 warning in 2 checks/],
   ['doctor --only test-none,test-error', rejected(404, 'not-found'), 5, /1 error in 2 checks/],

@@ -67,6 +67,13 @@ describe('weft as a program', function () {
     ['weft', ['--help'], 0, /^ {2}status +show the health/m, /^$/],
     ['weft', ['version'], 0, /^weft \d+\.\d+\.\d+ \(flannel-compatible\)\n$/, /^$/],
     ['weft', ['--version'], 0, /^weft \d/, /^$/],
+    [
+      'weft',
+      ['doctor', '--only', 'paht-mtu'],
+      2,
+      /^$/,
+      /^weft: --only "paht-mtu": unknown check; did you mean path-mtu\?/,
+    ],
     ['weft', ['deamon'], 2, /^$/, /^weft: "deamon" is no command; did you mean weft daemon\?\n$/],
     ['weft', ['__proto__'], 2, /^$/, /is no command; weft help lists/],
     ['weft', ['--iface=eth0'], 2, /^$/, /weft daemon --iface\n$/],

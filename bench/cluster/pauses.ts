@@ -32,7 +32,7 @@ type Phase = (typeof PHASES)[number];
 interface Sample {
   readonly worstMs: Readonly<Record<Phase, readonly number[]>>;
   readonly leaveMs: readonly number[];
-  /** Of one that leaves while kernel and registry are read in full. */
+  /** Of one that leaves while the kernel is read in full. */
   readonly leaveReadingMs: number;
 }
 
@@ -76,9 +76,10 @@ function metricsOf(count: number, samples: readonly Sample[]): Metric[] {
       atMost: LEAVE_LIMIT_MS,
     },
     {
-      name: `${peers}: one leaves during a full reading`,
+      name: `${peers}: one leaves while the kernel is read`,
       unit: 'ms',
       runs: samples.map(({ leaveReadingMs }) => leaveReadingMs),
+      atMost: LEAVE_LIMIT_MS,
     },
   ];
 }
@@ -156,8 +157,10 @@ class Phases {
     const { subnet } = fakePeer(index);
     await monitor.timeOf(this.#writer, { put: index }, `${subnet}/24`);
     await this.#worst();
-    await this.#signal('HUP');
+    // A change of its own device makes the daemon read everything.
+    await this.#lab.check('h1', ['ip', 'link', 'set', 'dev', 'flannel.1', 'alias', 'bench']);
     const leaveMs = await monitor.timeOf(this.#writer, { delete: index }, `Deleted ${subnet}/24`);
+    await this.#signal('HUP');
     await sleep(READING_MS);
     return [await this.#worst(), leaveMs];
   }

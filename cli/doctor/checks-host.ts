@@ -19,6 +19,7 @@ export interface LinkRow {
   readonly mtu: number;
   readonly address?: string;
   readonly operstate?: string;
+  readonly link_type?: string;
   /** BPF program of the driver's receive path. */
   readonly xdp?: { readonly mode?: number; readonly prog?: { readonly id?: number } };
   readonly addr_info?: readonly {
@@ -58,7 +59,7 @@ const interfaceDown: Check = {
         title: `The underlay interface ${used.name} ${state}`,
         evidence: [`ip address show ${used.name}: ${describeLink(link)}`],
         impact: 'No packet leaves this host for another host',
-        fix: `ip link set ${used.name} up; ip address show ${used.name}; correct the network settings of the host, or name another interface with --iface`,
+        fix: `ip link set ${used.name} up${link !== undefined && isWithoutArp(link) ? ' arp on' : ''}; ip address show ${used.name}; correct the network settings of the host, or name another interface with --iface`,
       },
     ];
   },
@@ -68,10 +69,15 @@ function stateOf(link: LinkRow | undefined, addresses: readonly (string | undefi
   if (link === undefined) return 'is missing';
   if (!link.flags.includes('UP')) return 'is down';
   if (link.flags.includes('NO-CARRIER')) return 'has no carrier';
+  if (isWithoutArp(link)) return 'asks for no MAC addresses (NOARP)';
   const present = new Set(link.addr_info?.map(({ local }) => local));
   const lost = addresses.find((address) => address !== undefined && !present.has(address));
   return lost === undefined ? undefined : `has lost its address ${lost}`;
 }
+
+/** A device of Ethernet; a tunnel has none to ask for. */
+const isWithoutArp = ({ flags, link_type: type }: LinkRow): boolean =>
+  type === 'ether' && flags.includes('NOARP');
 
 function describeLink(link: LinkRow | undefined): string {
   if (link === undefined) return 'there is none';

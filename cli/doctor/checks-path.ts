@@ -85,9 +85,10 @@ const peerSilent = pathCheck(
 const tunnelBlocked = pathCheck(
   'tunnel-blocked',
   'whether packets of the tunnel arrive',
-  (found, status, { explained, hasPortRule, suspects }) => {
+  (found, status, { explained, hasPortRule, hasInnerRule, suspects }) => {
     const blocked = found.filter((probe) => isBlocked(probe) && !explained.has(probe.peer.key));
     if (blocked.length === 0 || isRouted(status)) return undefined;
+    const rule = hasPortRule ? 'port-dropped' : hasInnerRule ? 'forward-drop' : undefined;
     return {
       severity: 'error',
       title: `${blocked.length} ${blocked.length === 1 ? 'peer answers' : 'peers answer'} through the underlay but not through the overlay: packets of the tunnel are dropped`,
@@ -97,17 +98,18 @@ const tunnelBlocked = pathCheck(
             (probe) => `${name(probe)}: replies from ${probe.underlay} arrive, from ${probe.overlay} do not`,
           ),
         ),
-        hasPortRule
-          ? 'a rule of this host drops them: port-dropped'
-          : 'no rule of this host that is known drops them',
+        rule === undefined
+          ? 'no rule of this host that is known drops them'
+          : `a rule of this host drops them: ${rule}`,
         ...suspects.map(({ evidence }) => `may drop them: ${evidence}`),
       ],
       impact: 'Containers of these hosts and of this one do not reach each other',
-      fix: hasPortRule
-        ? '# the command of port-dropped'
-        : suspects.length > 0
-          ? `${suspects.map(({ fix }) => fix).join('; ')}  # unless another program needs it; then weft doctor on that host`
-          : `weft doctor  # on that host; then ${allowText(status)}: firewalls and security groups between them; tcpdump -ni ${status.interface?.name ?? 'any'} ${status.network?.backend === 'ipip' ? 'ip proto 4' : 'udp'}`,
+      fix:
+        rule !== undefined
+          ? `# the command of ${rule}`
+          : suspects.length > 0
+            ? `${suspects.map(({ fix }) => fix).join('; ')}  # unless another program needs it; then weft doctor on that host`
+            : `weft doctor  # on that host; then ${allowText(status)}: firewalls and security groups between them; tcpdump -ni ${status.interface?.name ?? 'any'} ${status.network?.backend === 'ipip' ? 'ip proto 4' : 'udp'}`,
     };
   },
 );

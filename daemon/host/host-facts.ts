@@ -33,7 +33,7 @@ export async function readHost(
 ): Promise<HostSnapshotResult> {
   const [interfaces, routes, forwardDropFamilies] = await Promise.all([
     kernel.readInterfaces(),
-    kernel.readRoutes(),
+    kernel.readRoutes({ isWithoutOwn: true }),
     kernel.readForwardDrops(),
   ]);
   const forwardDrops = forwardDropFamilies.length > 0 ? { forwardDropFamilies } : {};

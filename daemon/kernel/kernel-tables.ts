@@ -21,6 +21,6 @@ export interface KernelTables {
   fouPorts(): Promise<readonly FouPort[]>;
   /** A WireGuard device; `undefined` if the link is none. */
   wireguard(link: Pick<LinkMessage, 'kind' | 'name'>): Promise<WireguardDeviceMessage | undefined>;
-  /** The main table of one family. */
-  routes(family: 4 | 6): Promise<readonly RouteMessage[]>;
+  /** The main table of one family, without routes of a protocol (RTPROT_*) if given. */
+  routes(family: 4 | 6, withoutProtocol?: number): Promise<readonly RouteMessage[]>;
 }

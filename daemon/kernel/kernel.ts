@@ -121,6 +121,11 @@ export type KernelNotification =
   /** Notifications were lost: any state may have changed. */
   | { readonly kind: 'overrun' };
 
+export interface RouteFilter {
+  /** Leaves out routes with weft's protocol: one a peer, so tens of thousands. Default: no. */
+  readonly isWithoutOwn?: boolean;
+}
+
 export interface Kernel {
   /**
    * Reads all that `ownership` covers. Repeats interrupted dumps.
@@ -129,7 +134,7 @@ export interface Kernel {
   readState(ownership: Ownership): Promise<ActualState>;
   readInterfaces(): Promise<readonly Interface[]>;
   /** Main-table routes of both families. */
-  readRoutes(): Promise<readonly MainRoute[]>;
+  readRoutes(filter?: RouteFilter): Promise<readonly MainRoute[]>;
   /** `ip route get ADDRESS`; `undefined` if unreachable. */
   lookupRoute(address: IpAddress): Promise<RouteLookup | undefined>;
   /** Address families whose FORWARD chain of iptables drops packets that no rule accepts. */

@@ -94,7 +94,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
         ownership,
       ),
     readInterfaces: () => readInterfaces(tables),
-    readRoutes: () => readRoutes(tables),
+    readRoutes: (filter) => readRoutes(tables, filter),
     lookupRoute: (address) => lookupRoute(client, address),
     readForwardDrops: async () => (await firewall?.table.readForwardDrops()) ?? [],
     readSysctl,

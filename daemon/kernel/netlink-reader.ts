@@ -14,7 +14,13 @@ import {
 import { decodeNeighbour, encodeFdbDump, encodeNeighbourDump } from './netlink/neighbour-fdb.ts';
 import { KernelReadError } from './netlink/outcome.ts';
 import type { NetlinkClient } from './netlink/netlink-client.ts';
-import { decodeAnyRoute, decodeRoute, encodeRouteDump, encodeRouteLookup } from './netlink/route.ts';
+import {
+  decodeAnyRoute,
+  decodeRoute,
+  encodeRouteDump,
+  encodeRouteLookup,
+  protocolOf,
+} from './netlink/route.ts';
 
 /**
  * Tables by dump. The kernel filters by device if it checks strictly; else all messages come and
@@ -48,7 +54,11 @@ export function openTables(
     },
     fouPorts: () => fouPorts.list(),
     wireguard: (link) => wireguard.read(link),
-    routes: (family) => client.dump('routes', (writer) => encodeRouteDump(writer, family), decodeRoute),
+    routes: (family, withoutProtocol) => {
+      const decode: typeof decodeRoute = (buffer, start, end) =>
+        protocolOf(buffer, start) === withoutProtocol ? undefined : decodeRoute(buffer, start, end);
+      return client.dump('routes', (writer) => encodeRouteDump(writer, family), decode);
+    },
   };
 }
 

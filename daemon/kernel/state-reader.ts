@@ -4,7 +4,15 @@ import { eachInSlices } from '../../lib/slices.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual-state.ts';
-import type { ActualState, ForeignLink, Interface, InterfaceAddress, MainRoute } from './kernel.ts';
+import { ROUTE_PROTOCOL } from './kernel.ts';
+import type {
+  ActualState,
+  ForeignLink,
+  Interface,
+  InterfaceAddress,
+  MainRoute,
+  RouteFilter,
+} from './kernel.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import type { AddressMessage } from './netlink/address.ts';
 import {
@@ -203,12 +211,15 @@ const DISCARDS: Readonly<Record<number, MainRoute['discards']>> = {
 };
 
 /** Unicast and discarding routes of the main table of both families. @throws KernelReadError */
-export async function readRoutes(tables: KernelTables): Promise<readonly MainRoute[]> {
+export async function readRoutes(
+  tables: KernelTables,
+  { isWithoutOwn = false }: RouteFilter = {},
+): Promise<readonly MainRoute[]> {
   const links = await tables.links();
   const names = new Map(links.map((link) => [link.index, link.name]));
   const routes: MainRoute[] = [];
   for (const family of [4, 6] as const) {
-    for (const message of await tables.routes(family)) {
+    for (const message of await tables.routes(family, isWithoutOwn ? ROUTE_PROTOCOL : undefined)) {
       const discards = DISCARDS[message.type];
       const dev = discards === undefined ? names.get(message.index) : '';
       if ((message.type !== RTN_UNICAST && discards === undefined) || dev === undefined) continue;

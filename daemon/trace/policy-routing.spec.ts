@@ -123,4 +123,32 @@ describe('the cause of a route', () => {
       const route = cause?.route === undefined ? '' : routeArguments(cause.route);
       assert.equal(cause && `${renderRule(cause.rule)} | ${route}`, expected);
     });
+
+  const ruleFor = (rule: Partial<RuleRow>, more: object): string | undefined => {
+    const cause = causeOf([...USUAL, { priority: 9, action: 'blackhole', ...rule }], MAIN, {
+      ...packet,
+      ...more,
+    });
+    return cause && renderRule(cause.rule);
+  };
+
+  it('a rule for the mark that a firewall set', () => {
+    assert.equal(ruleFor({ fwmark: '0x1' }, { mark: 1 }), '9: from all fwmark 0x1 blackhole');
+    assert.equal(
+      ruleFor({ fwmark: '0x10', fwmask: '0x10' }, { mark: 0x31 }),
+      '9: from all fwmark 0x10/0x10 blackhole',
+    );
+    assert.equal(ruleFor({ fwmark: '0x1' }, { mark: 2 }), '32766: from all lookup main');
+  });
+
+  it('a rule for the protocol of the packet', () => {
+    assert.equal(ruleFor({ ipproto: 'tcp' }, { protocol: 'tcp' }), '9: from all ipproto tcp blackhole');
+    assert.equal(ruleFor({ ipproto: 'tcp' }, { protocol: 'udp' }), '32766: from all lookup main');
+  });
+
+  it('a route that throws, where no other table has one', () => {
+    const routes: readonly RouteRow[] = [...MAIN, { dst: packet.to, type: 'throw', table: 'main' }];
+    const cause = causeOf(USUAL, routes, packet);
+    assert.equal(cause?.route && routeArguments(cause.route), `throw ${packet.to}`);
+  });
 });

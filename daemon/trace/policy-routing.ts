@@ -21,6 +21,8 @@ export interface RuleRow {
   readonly oif?: string;
   readonly fwmark?: string;
   readonly fwmask?: string;
+  /** Protocol of the packet's payload, by name. */
+  readonly ipproto?: string;
   readonly table?: string;
   readonly action?: string;
   readonly not?: null;
@@ -35,7 +37,7 @@ export interface RuleRow {
 
 /** Fields of {@link RuleRow}, and what changes no match. A rule with others may be of other packets. */
 const KNOWN_FIELDS = new Set(
-  'priority src srclen dst dstlen iif oif fwmark fwmask table action not suppress_prefixlen goto nop unresolved protocol'.split(
+  'priority src srclen dst dstlen iif oif fwmark fwmask ipproto table action not suppress_prefixlen goto nop unresolved protocol'.split(
     ' ',
   ),
 );
@@ -56,6 +58,10 @@ export interface RoutedPacket {
   readonly to: IpAddress;
   /** `lo` for a packet of this host. */
   readonly iif: string;
+  /** That a firewall set; default 0. */
+  readonly mark?: number;
+  /** Unset: a rule that asks for one does not match. */
+  readonly protocol?: string;
 }
 
 export interface RouteCause {
@@ -76,6 +82,7 @@ export function causeOf(
   packet: RoutedPacket,
 ): RouteCause | undefined {
   let next = 0;
+  let thrown: RouteCause | undefined;
   for (const rule of rules.toSorted((a, b) => a.priority - b.priority)) {
     if (rule.priority < next || !matches(rule, packet)) continue;
     if (isPassing(rule)) {
@@ -85,9 +92,12 @@ export function causeOf(
     if (DROPPING.has(rule.action ?? '')) return { rule };
     const route = bestRoute(routes, rule.table ?? 'main', packet.to);
     const isSuppressed = route !== undefined && lengthOf(route, packet.to) <= (rule.suppress_prefixlen ?? -1);
-    if (route !== undefined && !isSuppressed && route.type !== 'throw') return { rule, route };
+    if (route === undefined || isSuppressed) continue;
+    if (route.type !== 'throw') return { rule, route };
+    thrown ??= { rule, route };
   }
-  return undefined;
+  // No other table has a route.
+  return thrown;
 }
 
 /** Rules that have no route themselves; one that goes nowhere does nothing (fib_rules_lookup). */
@@ -95,17 +105,22 @@ function isPassing({ action, goto, nop }: RuleRow): boolean {
   return goto !== undefined || nop !== undefined || action === 'goto' || action === 'nop';
 }
 
-function matches(rule: RuleRow, { from, to, iif }: RoutedPacket): boolean {
+function matches(rule: RuleRow, { from, to, iif, mark = 0, protocol }: RoutedPacket): boolean {
   const isKnown = Object.keys(rule).every((field) => KNOWN_FIELDS.has(field));
   if (!isKnown || rule.unresolved !== undefined) return false;
+  if (rule.ipproto !== undefined && protocol === undefined) return false;
   const isMatch =
     isWithin(from, rule.src, rule.srclen) &&
     isWithin(to, rule.dst, rule.dstlen) &&
     (rule.iif === undefined || rule.iif === iif) &&
     rule.oif === undefined &&
-    // A packet has no mark unless a firewall sets one.
-    Number(rule.fwmark ?? 0) === 0;
+    (rule.ipproto === undefined || rule.ipproto === protocol) &&
+    hasMark(rule, mark);
   return rule.not === undefined ? isMatch : !isMatch;
+}
+
+function hasMark({ fwmark, fwmask = '0xffffffff' }: RuleRow, mark: number): boolean {
+  return fwmark === undefined || (mark & Number(fwmask)) >>> 0 === Number(fwmark);
 }
 
 function isWithin(address: IpAddress, network = 'all', length?: number): boolean {
@@ -152,6 +167,9 @@ export function renderRule({
   dst,
   dstlen,
   iif,
+  fwmark,
+  fwmask,
+  ipproto,
   table,
   action,
   not,
@@ -162,6 +180,8 @@ export function renderRule({
     `${priority}:${not === undefined ? '' : ' not'} from ${withLength(src, srclen)}`,
     dst === undefined ? '' : `to ${withLength(dst, dstlen)}`,
     iif === undefined ? '' : `iif ${iif}`,
+    fwmark === undefined ? '' : `fwmark ${fwmark}${fwmask === undefined ? '' : `/${fwmask}`}`,
+    ipproto === undefined ? '' : `ipproto ${ipproto}`,
     action ?? `lookup ${table ?? 'main'}`,
   ]
     .filter((each) => each !== '')

@@ -1079,6 +1079,18 @@ export function describeKernel(
         });
       }
 
+      it('the main table is read without routes of weft if asked', async () => {
+        actor.replaceRoute({ destination: '10.6.2.0/24', gateway: '192.0.2.7', dev: UNDERLAY });
+        const all = await kernel.readRoutes();
+        const others = await kernel.readRoutes({ isWithoutOwn: true });
+        assert.ok(all.some(({ destination }) => destination === ROUTE.destination));
+        assert.deepEqual(
+          others,
+          all.filter(({ protocol }) => protocol !== 87),
+        );
+        assert.ok(others.some(({ destination }) => destination === '10.6.2.0/24'));
+      });
+
       it('routes outside our networks and devices are not ours, whatever their protocol', async () => {
         actor.replaceRoute({
           destination: '10.6.1.0/24',

@@ -159,6 +159,13 @@ describe('weft doctor on containers', () => {
     assert.deepEqual(await find('container-neighbour', { prints: row('02:00:00:00:00:02') }), []);
   });
 
+  it('finds an FDB entry that leads a container elsewhere', async () => {
+    const row = (ifname: string) => ({ 'fdb show br br0': [{ mac: INSIDE.address, ifname }] });
+    const [found] = await find('container-neighbour', { prints: row('br0') });
+    assert.equal(found?.fix, `bridge fdb del ${INSIDE.address} dev br0 self`);
+    assert.deepEqual(await find('container-neighbour', { prints: row('veth0') }), []);
+  });
+
   const lost: ProbeOutcome = { ok: false, reason: 'no answer' };
 
   it('finds that a container gets no answer of its gateway, with the XDP program in between', async () => {

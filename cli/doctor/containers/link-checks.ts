@@ -157,9 +157,9 @@ interface NeighbourRow {
 
 const containerNeighbour = linkCheck(
   'container-neighbour',
-  'whether static neighbour entries between containers and their bridge have the right MAC address',
-  'A static neighbour entry between a container and its bridge has a wrong MAC address',
-  async (facts, { container, inside, bridge }) => {
+  'whether static neighbour and FDB entries between containers and their bridge are right',
+  'A static entry between a container and its bridge is wrong',
+  async (facts, { container, inside, outside, bridge }) => {
     if (bridge === undefined) return undefined;
     const here = await readStatic(facts, bridge.ifname);
     const own = here.find(({ dst }) => dst === container.address);
@@ -168,6 +168,8 @@ const containerNeighbour = linkCheck(
         evidence: `ip neigh: ${own.dst} dev ${bridge.ifname} lladdr ${own.lladdr} PERMANENT; the container has ${inside.address}`,
         fix: `ip neigh del ${own.dst} dev ${bridge.ifname}`,
       };
+    const wrong = outside && (await findPort(facts, bridge.ifname, inside, outside));
+    if (wrong !== undefined) return wrong;
     const there = await readStatic(facts, inside.ifname, container.path);
     const addresses = new Set((bridge.addr_info ?? []).map(({ local }) => local));
     const gateway = there.find(({ dst, lladdr }) => addresses.has(dst) && lladdr !== bridge.address);
@@ -179,6 +181,30 @@ const containerNeighbour = linkCheck(
     };
   },
 );
+
+interface FdbRow {
+  readonly mac: string;
+  readonly ifname: string;
+  /** Of an entry of the bridge itself, which a port may have as well. */
+  readonly master?: string;
+}
+
+/** An FDB entry that leads the container's MAC address elsewhere than to its port. */
+async function findPort(
+  facts: Facts,
+  bridge: string,
+  inside: LinkRow,
+  outside: LinkRow,
+): Promise<LinkFault | undefined> {
+  const text = await facts.program('bridge', '-j', 'fdb', 'show', 'br', bridge);
+  const rows = text === undefined || text.trim() === '' ? [] : (JSON.parse(text) as readonly FdbRow[]);
+  const row = rows.find(({ mac, ifname }) => mac === inside.address && ifname !== outside.ifname);
+  if (row === undefined) return undefined;
+  return {
+    evidence: `bridge fdb show br ${bridge}: ${row.mac} dev ${row.ifname}; the container is behind ${outside.ifname}`,
+    fix: `bridge fdb del ${row.mac} dev ${row.ifname} ${row.master === undefined ? 'self' : 'master'}`,
+  };
+}
 
 async function readStatic(facts: Facts, dev: string, path?: string): Promise<readonly NeighbourRow[]> {
   const argv = ['ip', '-j', 'neigh', 'show', 'dev', dev, 'nud', 'permanent'];

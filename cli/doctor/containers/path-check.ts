@@ -8,8 +8,7 @@ import { FIREWALL_CHECKS } from '../checks-firewall.ts';
 import { HOST_CHECKS } from '../checks-host.ts';
 import { KERNEL_CHECKS } from '../checks-kernel.ts';
 import { BRIDGE_CHECKS } from '../path/bridge-checks.ts';
-import { walkFirewall } from '../path/firewall-checks.ts';
-import type { Place } from '../../../daemon/trace/evaluate.ts';
+import { walkFirewall, type Doubt } from '../path/firewall-checks.ts';
 import { acceptCommand, renderPlace } from '../path/firewall-fix.ts';
 import { NAT_CHECKS } from '../path/nat-check.ts';
 import { PATH_KERNEL_CHECKS } from '../path/kernel-checks.ts';
@@ -111,8 +110,12 @@ const isLost = (outcome: ProbeOutcome): boolean => !outcome.ok && outcome.isUnte
 const reachesNone = ({ small }: Probed): boolean => small.length > 0 && small.every(isLost);
 const isSmallLost = (probed: Probed): boolean =>
   isLost(probed.toGateway) ? probed.small.length === 0 || reachesNone(probed) : reachesNone(probed);
-const isLargeLost = ({ large, small }: Probed): boolean =>
-  large.length > 0 && large.every(isLost) && !small.some(isLost);
+const isLargeLost = (probed: Probed): boolean =>
+  probed.large.length > 0 &&
+  probed.large.every(isLost) &&
+  !probed.small.some(isLost) &&
+  // What loses small packets as well is no matter of size.
+  lostOf(probed) <= LOSS_ALLOWED;
 
 const containerPath: Check = {
   id: 'container-path',
@@ -159,14 +162,14 @@ async function lostFinding(facts: Facts, lost: readonly Probed[], count: number)
       [
         ...lost.map(describeLost),
         ...suspects.map(({ evidence }) => evidence),
-        ...doubts.slice(0, 2).map((place) => `perhaps dropped by ${renderPlace(place)}`),
+        ...doubts.slice(0, 2).map(({ place }) => `perhaps dropped by ${renderPlace(place)}`),
       ],
       8,
     ),
     impact: isCertain
       ? 'Containers of this host reach no other host'
       : 'They reach no other host; a network policy may intend it',
-    fix: fixOf(first, suspects),
+    fix: suspects.length === 0 && doubts.length > 0 ? lossFix(first, doubts) : fixOf(first, suspects),
   };
 }
 
@@ -254,7 +257,7 @@ const packetLoss: Check = {
               `container ${probed.link.container.address}: ${lostOf(probed)} of ${SERIES} echoes to ${nameOf(probed.targets[0]!)} got no answer`,
           ),
           ...suspects.map(({ evidence }) => evidence),
-          ...doubts.slice(0, 3).map((place) => `perhaps dropped by ${renderPlace(place)}`),
+          ...doubts.slice(0, 3).map(({ place }) => `perhaps dropped by ${renderPlace(place)}`),
         ],
         impact: 'Connections are slow, or end',
         fix: suspects.length > 0 ? fixOf(first, suspects) : lossFix(first, doubts),
@@ -264,10 +267,9 @@ const packetLoss: Check = {
 };
 
 /** A rule that drops some packets is the likeliest cause, then the network itself. */
-function lossFix({ link: { path } }: Probed, doubts: readonly Place[]): string {
-  const { family, network, underlay, devices } = path;
-  const traffic = { layer: 'inner', family, network } as const;
-  const rules = doubts.slice(0, 3).map((place) => acceptCommand(place, traffic));
+function lossFix({ link: { path } }: Probed, doubts: readonly Doubt[]): string {
+  const { underlay, devices } = path;
+  const rules = doubts.slice(0, 3).map(({ place, traffic }) => acceptCommand(place, traffic));
   const see = [...devices, underlay?.name ?? '']
     .filter((name) => name !== '')
     .map((name) => `ip -s link show ${name}`);

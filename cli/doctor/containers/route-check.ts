@@ -15,7 +15,7 @@ import type { Facts } from '../facts.ts';
 import { isUp, ownPathCheck } from '../path/bridges.ts';
 import { inNamespace, readContainers, type Container } from '../path/containers.ts';
 import { localAddresses, type OwnPath } from '../path/own-path.ts';
-import { OWN_TABLES } from '../path/route-checks.ts';
+import { OWN_TABLES } from '../path/detours.ts';
 import { readPeerEnds, type PeerEnd } from '../path/peer-ends.ts';
 
 /** A container that sends packets for a peer elsewhere, or nowhere. */

@@ -20,10 +20,15 @@ interface Drop {
   readonly peers: Set<string>;
 }
 
+export interface Doubt {
+  readonly place: Place;
+  readonly traffic: Traffic;
+}
+
 interface Walked {
   readonly drops: readonly Drop[];
   /** Rules that may drop, or may accept before another one drops. */
-  readonly doubts: readonly Place[];
+  readonly doubts: readonly Doubt[];
 }
 
 /** Follows the packets of all peers through all hooks; once. */
@@ -31,12 +36,12 @@ export function walkFirewall(facts: Facts): Promise<Walked> {
   return facts.once('firewall walk', async () => {
     const [{ tables }, journeys] = await Promise.all([readFirewall(facts), readJourneys(facts)]);
     const drops = new Map<string, Drop>();
-    const doubts = new Map<string, Place>();
+    const doubts = new Map<string, Doubt>();
     for (const { path, end, journey } of journeys)
       for (const { stage, outcome } of walkJourney(tables, journey)) {
-        for (const place of outcome.doubts) doubts.set(placeKey(place), place);
-        if (outcome.drop === undefined) continue;
         const traffic = trafficOf(stage, path.network, journey.bridge ?? '');
+        for (const place of outcome.doubts) doubts.set(placeKey(place), { place, traffic });
+        if (outcome.drop === undefined) continue;
         note(drops, { place: outcome.drop, traffic, stage, peer: end.key });
       }
     return { drops: [...drops.values()], doubts: [...doubts.values()] };
@@ -106,7 +111,7 @@ export async function findForwardDrops(facts: Facts): Promise<readonly Found[]> 
 /** Rules that could not be read, or whose conditions are not evaluated. */
 export async function listUnreadRules(facts: Facts): Promise<readonly string[]> {
   const [{ unread }, { doubts }] = await Promise.all([readFirewall(facts), walkFirewall(facts)]);
-  const unknown = doubts.map((place) => `whether a packet meets ${renderPlace(place)}`);
+  const unknown = doubts.map(({ place }) => `whether a packet meets ${renderPlace(place)}`);
   return [...unread, ...truncate(unknown, 8)];
 }
 

@@ -15,7 +15,7 @@ import { isUp } from './bridges.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import { lookupPath } from './path-lookup.ts';
 import { readPeerEnds, type PeerEnd } from './peer-ends.ts';
-import { isOnPath } from './route-checks.ts';
+import { isOnPath } from './detours.ts';
 import type { Journey, Tunnel } from './stages.ts';
 
 export interface PeerJourney {

@@ -33,11 +33,24 @@ export interface Ends {
   readonly to: IpAddress;
   /** `lo` for a packet of this host itself, which chooses its source. */
   readonly iif: string;
+  /** That rules of a firewall set before the kernel routes the packet. */
+  readonly mark?: number;
+  /** Of the payload, by name; unset: of no rule. */
+  readonly protocol?: string;
 }
 
 /** The route of a packet. */
-export async function lookupPath(facts: Facts, { from, to, iif }: Ends): Promise<PathLookup> {
-  const args = ['get', to, ...(iif === 'lo' ? [] : ['from', from, 'iif', iif])];
+export async function lookupPath(
+  facts: Facts,
+  { from, to, iif, mark = 0, protocol }: Ends,
+): Promise<PathLookup> {
+  const args = [
+    'get',
+    to,
+    ...(iif === 'lo' ? [] : ['from', from, 'iif', iif]),
+    ...(mark === 0 ? [] : ['mark', String(mark)]),
+    ...(protocol === undefined ? [] : ['ipproto', protocol]),
+  ];
   const command = `ip route ${args.join(' ')}`;
   const { code, stdout, stderr } = await facts.run('ip', '-j', 'route', ...args);
   if (code !== 0)

@@ -1,16 +1,6 @@
 // Checks of routes and policy rules, with the source address and the incoming device of packets
 // between containers, and of each device's forwarding.
-import {
-  addToAddress,
-  bitsOf,
-  contains,
-  familyOf,
-  parseIp,
-  prefixLengthOf,
-  type Cidr,
-  type Family,
-  type IpAddress,
-} from '../../../lib/address.ts';
+import { contains, type IpAddress } from '../../../lib/address.ts';
 import {
   causeOf,
   renderRule,
@@ -21,10 +11,19 @@ import {
 } from '../../../daemon/trace/policy-routing.ts';
 import { truncate, type Check, type Found } from '../check.ts';
 import type { Facts } from '../facts.ts';
-import { isUp, ownPathCheck } from './bridges.ts';
+import { ownPathCheck } from './bridges.ts';
+import {
+  devicesOff,
+  KEPT_PROTOCOLS,
+  OWN_TABLES,
+  readDetours,
+  readOwnDetours,
+  readRoutes,
+  type Detour,
+} from './detours.ts';
 import { readOwnPaths, type OwnPath } from './own-path.ts';
-import { lookupPath, type Ends, type PathLookup } from './path-lookup.ts';
-import { halvesOf, readPeerEnds, type PeerEnd } from './peer-ends.ts';
+import type { PathLookup } from './path-lookup.ts';
+import { readPeerEnds } from './peer-ends.ts';
 
 const deviceForwarding = ownPathCheck(
   'device-forwarding',
@@ -45,64 +44,6 @@ const deviceForwarding = ownPathCheck(
     ];
   },
 );
-
-/** IPv6 forwards by one setting for all devices (net.ipv6.conf.all.forwarding). */
-async function devicesOff(facts: Facts, { family, devices, bridges }: OwnPath): Promise<readonly string[]> {
-  if (family === 6) return [];
-  const names = [...devices, ...bridges.map(({ ifname }) => ifname)];
-  const values = await Promise.all(names.map((dev) => facts.sysctl(`net/ipv4/conf/${dev}/forwarding`)));
-  return names.filter((_, index) => values[index] === '0');
-}
-
-interface Detour {
-  readonly ends: Ends;
-  readonly lookup: PathLookup;
-}
-
-/** Lookups of packets to and from each peer that end elsewhere than on the path. */
-function readDetours(facts: Facts, path: OwnPath): Promise<readonly Detour[]> {
-  return facts.once(`detours ${path.family}`, async () => {
-    const bridge = path.bridges.find(isUp);
-    const [device] = path.devices;
-    const off = await devicesOff(facts, path);
-    const isForwarding = (await facts.sysctl('net/ipv4/ip_forward')) !== '0' || path.family === 6;
-    if (bridge === undefined || device === undefined || off.length > 0 || !isForwarding) return [];
-    const [all, routes] = await Promise.all([readPeerEnds(facts), readRoutes(facts, path.family)]);
-    const ends = all.filter(({ family }) => family === path.family);
-    const found = await Promise.all(
-      ends.flatMap((end) => [
-        ...[end.address, ...within(routes, end.subnet)].map((to) =>
-          detour(facts, { from: path.address, to, iif: bridge.ifname }, (lookup) =>
-            isOnPath(path, end, lookup),
-          ),
-        ),
-        detour(facts, { from: end.address, to: path.address, iif: device }, ({ dev }) =>
-          path.bridges.some(({ ifname }) => ifname === dev),
-        ),
-      ]),
-    );
-    return found.flat();
-  });
-}
-
-async function detour(
-  facts: Facts,
-  ends: Ends,
-  isRight: (lookup: PathLookup) => boolean,
-): Promise<readonly Detour[]> {
-  const lookup = await lookupPath(facts, ends);
-  return isRight(lookup) ? [] : [{ ends, lookup }];
-}
-
-/**
- * Whether a packet to a peer leaves by an overlay device, or straight to the host of the peer as
- * with host-gw and direct routing.
- */
-export function isOnPath(path: OwnPath, end: PeerEnd, { dev, gateway, table }: Partial<PathLookup>): boolean {
-  if (dev === undefined) return false;
-  if (!path.isRouted && path.devices.includes(dev)) return true;
-  return table === undefined && (path.isRouted || gateway === end.underlay) && dev === path.underlay?.name;
-}
 
 const routeDiverted: Check = {
   id: 'route-diverted',
@@ -156,42 +97,6 @@ function renderLookup({ command, dev, table, error }: PathLookup): string {
   return `${command}: ${reason}`;
 }
 
-/** Lookups of packets of this host itself: an address of each half of a peer's subnet. */
-async function readOwnDetours(facts: Facts, path: OwnPath): Promise<readonly Detour[]> {
-  const [all, routes] = await Promise.all([readPeerEnds(facts), readRoutes(facts, path.family)]);
-  const ends = all.filter(({ family }) => family === path.family);
-  const found = await Promise.all(
-    ends.flatMap((end) =>
-      [...new Set([...halvesOf(end), ...within(routes, end.subnet)])].map((to) =>
-        detour(facts, { from: path.address, to, iif: 'lo' }, (lookup) => isOnPath(path, end, lookup)),
-      ),
-    ),
-  );
-  return found.flat();
-}
-
-/** Routes of all tables. */
-async function readRoutes(facts: Facts, family: Family): Promise<readonly RouteRow[]> {
-  const option = family === 4 ? '-4' : '-6';
-  return (await facts.ip<RouteRow>(option, '-d', 'route', 'show', 'table', 'all')) ?? [];
-}
-
-/** Most routes of one peer's subnet that the kernel is asked about. */
-const MAX_ROUTES = 4;
-
-/** An address of each route of others that is more specific than that of a subnet. */
-function within(routes: readonly RouteRow[], subnet: Cidr): readonly IpAddress[] {
-  return routes
-    .filter(({ protocol }) => !KEPT_PROTOCOLS.has(String(protocol)))
-    .map(({ dst }) => ({ first: parseIp(dst.replace(/\/.*/, '')), length: Number(dst.split('/')[1] ?? 128) }))
-    .filter(
-      ({ first, length }) =>
-        first !== undefined && length > prefixLengthOf(subnet) && contains(subnet, first),
-    )
-    .map(({ first, length }) => (length >= bitsOf(familyOf(subnet)) ? first! : addToAddress(first!, 1n)))
-    .slice(0, MAX_ROUTES);
-}
-
 interface Causes {
   readonly evidence: readonly string[];
   readonly fixes: readonly string[];
@@ -216,17 +121,12 @@ async function readCauses(facts: Facts, path: OwnPath, detours: readonly Detour[
     evidence.add(`ip ${option} ${name}${by}`);
     fixes.add(
       isPolicy || route === undefined
-        ? passRule(path.family, path.network, rule.priority)
+        ? passRule(path, detourFound.ends.to, rule.priority)
         : `ip ${option} route del ${routeArguments(route)}`,
     );
   }
   return { evidence: truncate([...evidence], 3), fixes: [...fixes] };
 }
-
-/** Tables that packets search without a rule of another program. */
-export const OWN_TABLES: ReadonlySet<string> = new Set(['main', 'local', 'default']);
-/** Routes of the kernel itself, for the addresses of devices, and those of the daemon. */
-const KEPT_PROTOCOLS: ReadonlySet<string> = new Set(['kernel', '87']);
 
 /**
  * What diverts a packet, if it is a rule or a route that others made. The kernel also searches
@@ -239,7 +139,7 @@ function causeOfDetour(
   { ends, lookup }: Detour,
 ): RouteCause | undefined {
   const { from, to, iif } = ends;
-  const reversed = { from: to, to: from, iif: bridges[0]?.ifname ?? 'lo' };
+  const reversed = { ...ends, from: to, to: from, iif: bridges[0]?.ifname ?? 'lo' };
   const candidates = iif === 'lo' || lookup.error === undefined ? [ends] : [ends, reversed];
   return candidates
     .map((packet) => causeOf(rules, routes, packet))
@@ -251,10 +151,11 @@ function causeOfDetour(
     });
 }
 
-/** Leaves the rule to other traffic, which it may serve. */
-function passRule(family: Family, network: Cidr, priority: number): string {
+/** Leaves the rule to other traffic, which it may serve. `to` is in the overlay, or a peer's host. */
+function passRule({ family, network }: OwnPath, to: IpAddress, priority: number): string {
   const option = family === 4 ? '' : ' -6';
-  return `ip${option} rule add to ${network} lookup main pref ${Math.max(priority - 1, 0)}`;
+  const target = contains(network, to) ? network : to;
+  return `ip${option} rule add to ${target} lookup main pref ${Math.max(priority - 1, 0)}`;
 }
 
 /** Source checks of the kernel that drop packets of peers' containers on overlay devices. */

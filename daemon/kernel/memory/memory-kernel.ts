@@ -10,6 +10,7 @@ import type {
   Kernel,
   KernelNotification,
   MainRoute,
+  RouteFilter,
   RouteLookup,
   Step,
   StepResult,
@@ -135,8 +136,8 @@ export class MemoryKernel implements Kernel {
     return readInterfaces(this.tables);
   }
 
-  readRoutes(): Promise<readonly MainRoute[]> {
-    return readRoutes(this.tables);
+  readRoutes(filter?: RouteFilter): Promise<readonly MainRoute[]> {
+    return readRoutes(this.tables, filter);
   }
 
   /** Longest prefix, then lowest metric, over routes without policy. */

@@ -72,9 +72,11 @@ export class MemoryTables implements KernelTables {
     return Promise.resolve(this.wireguards.read(name));
   }
 
-  routes(family: 4 | 6): Promise<readonly RouteMessage[]> {
+  routes(family: 4 | 6, withoutProtocol?: number): Promise<readonly RouteMessage[]> {
     return Promise.resolve(
-      this.#routes.all.filter(({ destination }) => isIpv4(destination) === (family === 4)),
+      this.#routes.all.filter(
+        ({ destination, protocol }) => isIpv4(destination) === (family === 4) && protocol !== withoutProtocol,
+      ),
     );
   }
 

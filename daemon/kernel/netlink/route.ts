@@ -209,3 +209,8 @@ function decodeVia(buffer: Buffer, table: AttributeTable): IpAddress | undefined
   const at = table.at(RTA_VIA);
   return at === 0 ? undefined : decodeIp(buffer, at + 2, table.lengthOf(RTA_VIA) - 2);
 }
+
+/** RTPROT_* of the route message at `start`; undefined if it is too short. */
+export function protocolOf(buffer: Buffer, start: number): number | undefined {
+  return buffer[start + HEADER_BYTES + 5];
+}

@@ -35,9 +35,10 @@ export class CachedState {
     const former = step.action === 'set' ? step.current : undefined;
     // The objects on a renamed device have other keys now; the next read restores them.
     if (former?.kind === 'link' && former.name !== deviceOf(object)) this.#dropDevice(former.name);
-    if (object.kind === 'link' && (action === 'remove' || !this.#objects.has(objectKey(object))))
+    const key = objectKey(object);
+    if (object.kind === 'link' && (action === 'remove' || !this.#objects.has(key)))
       this.#dropDevice(object.name);
-    this.record(objectKey(object), action === 'set' ? object : undefined);
+    this.record(key, action === 'set' ? object : undefined);
   }
 
   /**

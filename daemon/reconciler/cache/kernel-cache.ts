@@ -142,9 +142,9 @@ export class KernelCache {
   #recordStep(step: Step): void {
     const { action, object } = step;
     this.#state?.recordStep(step);
-    if (object.kind === 'link') return;
+    if (this.#newerThanRead === undefined || object.kind === 'link') return;
     const done = action === 'set' ? (object as ActualObject) : undefined;
-    this.#newerThanRead?.set(objectKey(object), { object: done });
+    this.#newerThanRead.set(objectKey(object), { object: done });
   }
 
   #recordNotified(notified: ReadonlyMap<ObjectKey, Notified>): readonly ObjectKey[] {

@@ -82,9 +82,10 @@ export class RetryGate {
    */
   recordOutcome(outcome: StepOutcome, nowMs: number): number {
     const { kind, step } = outcome;
-    const key = objectKey(step.object);
-    if (kind === 'applied' && step.action === 'remove') this.#orphanFailures.delete(key);
+    // Of nearly all steps no key is needed.
+    if (kind === 'applied' && step.action === 'remove') this.#orphanFailures.delete(objectKey(step.object));
     if (kind !== 'failed') return 0;
+    const key = objectKey(step.object);
     const { owner, errno, message } = outcome;
     const rejection = { object: step.object, errno, message };
     const failure =

@@ -106,6 +106,7 @@ export class StatusReporter {
   /** Records what became of a step; `attempts` counts its owner's failures in a row. */
   onOutcome(outcome: StepOutcome, attempts: number): void {
     this.counters.onOutcome(outcome);
+    if (outcome.kind === 'applied') return;
     const object = objectKey(outcome.step.object);
     if (outcome.kind === 'link-replaced') {
       this.#emit({ kind: 'link-replaced', object, message: outcome.message });

@@ -63,7 +63,7 @@ export const PATH_FAULTS: readonly PathFault[] = [
     finds: 'route-diverted',
     evidence: /ip -4 route: OTHER64\/26 via 198\.18\.0\.1/,
     breaks: 'ip route add OTHER64/26 via 198.18.0.1',
-    cleans: 'ip route del OTHER64/26 || true',
+    cleans: 'ip route del OTHER64/26 2>/dev/null || true',
     isHarmless: true,
   },
   {
@@ -86,6 +86,14 @@ export const PATH_FAULTS: readonly PathFault[] = [
     evidence: /ip -4 rule: \d+: from 10\.5\.0\.0\/16 lookup 100; route: blackhole default/,
     breaks: 'ip rule add from 10.5.0.0/16 lookup 100; ip route add blackhole default table 100',
     cleans: NO_RULES,
+  },
+  {
+    name: 'a policy rule by the mark that a firewall sets',
+    finds: 'route-diverted',
+    evidence: /ip -4 rule: \d+: from all fwmark 0x1 lookup 100; route: blackhole default/,
+    breaks:
+      'iptables -t mangle -A PREROUTING -i br0 -j MARK --set-mark 1; ip rule add fwmark 1 lookup 100; ip route add blackhole default table 100',
+    cleans: `iptables -t mangle -F; ${NO_RULES}`,
   },
   {
     name: 'a policy rule that drops by the subnet',
