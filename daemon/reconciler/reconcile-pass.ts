@@ -185,18 +185,25 @@ export class ReconcilePass {
   /** Takes the steps of a comparison of many keys. Links go first, and a full read follows them. */
   async #begin(view: KnownView, steps: readonly Step[]): Promise<void> {
     const batch = firstBatch(steps);
-    const isDirty = (key: ObjectKey): boolean => this.#parts.queue.isDirty(key);
     const planned = new PlannedSteps(batch);
-    if (batch.length < steps.length)
-      return this.#apply(view, planned.take(batch.length, isDirty), planned.failed);
+    if (batch.length < steps.length) return this.#applyLinks(view, planned, batch.length);
     this.#planned = planned;
     await this.#applyPlanned();
+  }
+
+  /** A full read follows steps on links. If none is left, or while held, it is requested, and plans all again. */
+  async #applyLinks(view: KnownView, planned: PlannedSteps, count: number): Promise<void> {
+    const { clock, queue } = this.#parts;
+    const batch = this.isHeld ? [] : planned.take(count, (key) => queue.isDirty(key));
+    if (batch.some(({ object }) => object.kind === 'link')) return this.#apply(view, batch, planned.failed);
+    queue.requestResync('link', clock.nowMs());
   }
 
   async #applyPlanned(): Promise<void> {
     const view = this.#view();
     const planned = this.#planned;
-    if (planned === undefined || !isKnown(view)) return;
+    // A hold may have begun while they were planned.
+    if (planned === undefined || !isKnown(view) || this.#hold !== undefined) return;
     const batch = planned.take(this.#parts.slices.steps, (key) => this.#parts.queue.isDirty(key));
     if (planned.isEmpty) this.#planned = undefined;
     await this.#apply(view, batch, planned.failed);
@@ -218,11 +225,12 @@ export class ReconcilePass {
     this.#planned = undefined;
     // At once: notifications that arrive from now on change what was read.
     cache.replace(state);
-    await this.#hold?.released;
     const drift = findDrift(before, state, slices.objects, (key) => {
       if (!queue.isDirty(key)) this.#onDrift(key);
     });
     await this.#serving(drift);
+    // It may have begun in any turn so far. Nothing is awaited between here and the plan.
+    while (this.#hold !== undefined) await this.#hold.released;
     // All keys are compared from now on, those that are dirty among them.
     queue.onRead(clock.nowMs());
     gate.prune(state.objects, desired.objects, clock.nowMs());

@@ -1,11 +1,13 @@
 // A random walk over the reconciler: desired states, faults of the kernel, interference and time in
-// any order. When the faults end, the kernel is as desired.
+// any order. When the faults end, the kernel is as desired; without faults it is so before the next periodic read.
 import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import type { Lease } from '../../allocator/lease.ts';
 import { cidr, ip4 } from '../../backends/fixture.ts';
-import { DEV, SMALLEST_SLICES, TestHost, vxlanPeer } from '../../test/support/reconciler-host.ts';
-import type { TestHostOptions } from '../../test/support/reconciler-host.ts';
+import { DEV, SMALLEST_SLICES, TestHost, newKernel, vxlanPeer } from '../../test/support/reconciler-host.ts';
+import type { CountingKernel, TestHostOptions } from '../../test/support/reconciler-host.ts';
+import type { SliceSizes } from './reconciler-parts.ts';
 
 const HOSTS: readonly TestHostOptions[] = [
   {},
@@ -27,17 +29,81 @@ const RUNS = Number(process.env['WALK_RUNS'] ?? 25);
 
 type Event = (world: World) => void;
 
+/** All at once; as much as can change between two; the steps of a peer that leaves amid other work. */
+const SLICES: readonly (SliceSizes | undefined)[] = [
+  undefined,
+  SMALLEST_SLICES,
+  { ...SMALLEST_SLICES, steps: 3 },
+];
+
+const PEERS = [vxlanPeer(2), vxlanPeer(3)];
+
 class World {
   readonly host: TestHost;
   readonly peers = new Map<string, Lease>();
+  /** What follows, one with each event. */
+  readonly #next: (() => void)[] = [];
+  /** Turns that each answer of the kernel takes. */
+  answerTurns = 4;
 
-  constructor(isSliced: boolean) {
-    this.host = new TestHost(isSliced ? { slices: SMALLEST_SLICES } : {});
+  constructor(slices: SliceSizes | undefined) {
+    this.host = new TestHost({ kernel: this.#slowKernel(), ...(slices && { slices }) });
   }
 
+  #slowKernel(): CountingKernel {
+    const kernel = newKernel();
+    const answer = async <Result>(result: Promise<Result>): Promise<Result> => {
+      await result;
+      for (let turn = 0; turn < this.answerTurns; turn++) await nextTurn();
+      return result;
+    };
+    const [readState, apply] = [kernel.readState.bind(kernel), kernel.apply.bind(kernel)];
+    kernel.readState = (ownership) => answer(readState(ownership));
+    kernel.apply = (steps) => answer(apply(steps));
+    return kernel;
+  }
+
+  /** Peers follow with the next event. */
   setHost(options: TestHostOptions): void {
     this.host.setHost(options);
-    for (const lease of this.peers.values()) this.host.setPeer(lease);
+    this.host.reconciler.hold();
+    this.#next.push(() => {
+      for (const lease of this.peers.values()) this.host.setPeer(lease);
+      this.host.reconciler.release();
+    });
+  }
+
+  /** The peer leaves while everything is read, and is back. */
+  restartPeer(lease: Lease): void {
+    this.host.reconciler.resync();
+    this.#next.push(
+      () => this.removePeer(lease.key),
+      () => this.setPeer(lease),
+    );
+  }
+
+  async walk(events: readonly (readonly [Event, number | undefined])[]): Promise<void> {
+    for (const lease of PEERS) this.setPeer(lease);
+    await this.host.start();
+    await this.host.settled();
+    for (const [event, pauseMs] of events) {
+      this.#next.shift()?.();
+      event(this);
+      if (pauseMs !== undefined) await this.host.clock.advance(pauseMs);
+    }
+    for (const next of this.#next) next();
+    this.endFaults();
+  }
+
+  async expectInSync(): Promise<void> {
+    const { host, peers } = this;
+    await host.settled();
+    assert.deepEqual(await host.actual(), host.expected([...peers.values()]));
+    assert.ok(host.reconciler.isSettled);
+    const { inSync, host: own } = host.reconciler.summary();
+    assert.deepEqual([inSync, own.state], [peers.size, 'in-sync']);
+    await host.reconciler.stop();
+    assert.equal(host.clock.pendingTimers, 0);
   }
 
   setPeer(lease: Lease): void {
@@ -55,6 +121,7 @@ class World {
     for (const key of KEYS) kernel.clearFault(key);
     kernel.loseAnswers(0);
     kernel.failReads(0);
+    this.answerTurns = 0;
   }
 }
 
@@ -79,6 +146,11 @@ const desired: fc.Arbitrary<Event> = fc.oneof(
       (world) =>
         world.removePeer(vxlanPeer(one).key),
   ),
+  number.map(
+    (one): Event =>
+      (world) =>
+        world.restartPeer(vxlanPeer(one)),
+  ),
 );
 const fault: fc.Arbitrary<Event> = fc.oneof(
   fc
@@ -99,6 +171,12 @@ const fault: fc.Arbitrary<Event> = fc.oneof(
         host.kernel.failReads(count),
   ),
 );
+const slowness: fc.Arbitrary<Event> = fc.nat(8).map(
+  (turns): Event =>
+    (world) =>
+      (world.answerTurns = turns),
+);
+/** Of which the kernel notifies. */
 const interference: fc.Arbitrary<Event> = fc.constantFrom<Event[]>(
   ({ host }) => void host.kernel.tables.removeRoute({ destination: cidr('10.5.2.0/24') }),
   ({ host }) =>
@@ -110,38 +188,48 @@ const interference: fc.Arbitrary<Event> = fc.constantFrom<Event[]>(
   ({ host }) => void host.kernel.tables.removeNeighbour({ dev: DEV, address: ip4('10.5.2.0') }),
   ({ host }) => void host.kernel.tables.removeLink(DEV),
   ({ host }) => void host.kernel.tables.changeLink(DEV, { isUp: false }),
-  ({ host }) => host.kernel.dropNotifications(),
   ({ host }) => host.kernel.reportOverrun(),
   ({ host }) => host.reconciler.handleNotification({ kind: 'interfaces', names: ['eth0'] }),
   ({ host }) => host.reconciler.resync(),
 );
+const loss = fc.constant<Event>(({ host }) => host.kernel.dropNotifications());
 const pause = fc.constantFrom(undefined, 0, 5, 300, 1_000, 70_000);
-const walk = fc.array(fc.tuple(fc.oneof(desired, fault, interference), pause), { maxLength: 40 });
+const walkOf = (...kinds: fc.Arbitrary<Event>[]) =>
+  fc.array(fc.tuple(fc.oneof(...kinds), pause), { maxLength: 40 });
+const slices = fc.constantFrom(...SLICES);
 
 describe('reconciler under faults and interference', function () {
   this.timeout(Math.max(20_000, RUNS * 1_000));
 
   it('makes the kernel as desired when they end, in slices and at once', async () => {
     await fc.assert(
-      fc.asyncProperty(walk, fc.boolean(), async (events, isSliced) => {
-        const world = new World(isSliced);
-        const { host, peers } = world;
-        await host.start();
-        await host.settled();
-        for (const [event, pauseMs] of events) {
-          event(world);
-          if (pauseMs !== undefined) await host.clock.advance(pauseMs);
-        }
-        world.endFaults();
-        // The longest back-off, and the rarest full read after lost notifications.
-        await host.clock.advance(12 * 60_000);
-        await host.settled();
-        assert.deepEqual(await host.actual(), host.expected([...peers.values()]));
-        assert.ok(host.reconciler.isSettled);
-        const { inSync, host: own } = host.reconciler.summary();
-        assert.deepEqual([inSync, own.state], [peers.size, 'in-sync']);
-        await host.reconciler.stop();
-        assert.equal(host.clock.pendingTimers, 0);
+      fc.asyncProperty(
+        walkOf(desired, fault, interference, loss, slowness),
+        slices,
+        async (events, sizes) => {
+          const world = new World(sizes);
+          await world.walk(events);
+          // The longest back-off, and the rarest full read after lost notifications. Slices take turns, not time.
+          for (let minute = 0; minute < 12; minute++) {
+            await world.host.settled();
+            await world.host.clock.advance(60_000);
+          }
+          await world.expectInSync();
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+
+  it('needs no periodic read if no answer and no notification is lost', async () => {
+    await fc.assert(
+      fc.asyncProperty(walkOf(desired, interference, slowness), slices, async (events, sizes) => {
+        const world = new World(sizes);
+        await world.walk(events);
+        await world.host.settled();
+        // Limits on repairs, and the longest delay of a notification.
+        await world.host.clock.advance(5_000);
+        await world.expectInSync();
       }),
       { numRuns: RUNS },
     );

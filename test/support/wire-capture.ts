@@ -11,6 +11,7 @@ const PATTERN = 'weft in clear 16';
 export const MARKED: readonly string[] = ['-s', '64', '-p', Buffer.from(PATTERN).toString('hex')];
 
 const FILE = '/run/weft-lab/wire.pcap';
+const FLUSH_MS = 10_000;
 const FILE_HEADER_BYTES = 24;
 const RECORD_HEADER_BYTES = 16;
 const ETHERNET_BYTES = 14;
@@ -54,6 +55,16 @@ export class WireCapture {
     const output = await this.#process.interrupt();
     const dropped = /dropped on interface '[^']*': \d+\/(\d+)/.exec(output)?.[1];
     if (dropped !== '0') throw new Error(`The capture lost frames: ${output}`);
+    return this.#read();
+  }
+
+  /** Waits for `count` encrypted frames: what the kernel still holds is not in the file when the capture ends. */
+  async waitForEncrypted(count: number): Promise<void> {
+    const isThere = async () => (await this.#read()).filter((frame) => frame.isEncrypted).length >= count;
+    await waitFor(`${count} encrypted frames`, isThere, FLUSH_MS);
+  }
+
+  async #read(): Promise<readonly WireFrame[]> {
     return decodeFrames(await readFile(this.#lab.sandbox.outside(FILE)));
   }
 }

@@ -1,6 +1,6 @@
 // What the kernel holds, as known from full reads, acknowledged steps and notifications. Orders the
-// three: a notification that arrives during a read or a batch counts when that has ended, and one
-// that is older than an acknowledged step is dropped. Decides nothing about what should be.
+// three: a notification that arrives before what is read is in force, or during a batch, counts from
+// then on, and one that is older than an acknowledged step is dropped. Decides nothing about what should be.
 import type { Clock } from '../../../lib/clock.ts';
 import { objectKey } from '../../../backends/kernel-state.ts';
 import type { ObjectKey, SysctlObject } from '../../../backends/kernel-state.ts';
@@ -22,8 +22,8 @@ export class KernelCache {
   readonly #deps: KernelCacheDeps;
   readonly #expectations = new Expectations();
   #state: CachedState | undefined;
-  /** Notifications that arrive while everything is being read. */
-  #notifiedWhileReading: Map<ObjectKey, Notified> | undefined;
+  /** Notifications and acknowledged steps since a read began that is not in force yet. */
+  #newerThanRead: Map<ObjectKey, Notified> | undefined;
   #isChangingLinks = false;
 
   constructor(deps: KernelCacheDeps) {
@@ -54,8 +54,8 @@ export class KernelCache {
   record(key: ObjectKey, object: ActualObject | undefined): boolean {
     // Entries come and go with their device; the full read that follows finds what is left.
     if (this.#isChangingLinks || this.#expectations.take(key, object)) return false;
-    if (this.#notifiedWhileReading !== undefined) {
-      this.#notifiedWhileReading.set(key, { object });
+    if (this.#newerThanRead !== undefined) {
+      this.#newerThanRead.set(key, { object });
       return false;
     }
     this.#state?.record(key, object);
@@ -68,31 +68,32 @@ export class KernelCache {
   }
 
   /**
-   * Reads everything, for {@link replace}. Notifications received meanwhile are as new as what was
-   * read, or newer.
+   * Reads everything, for {@link replace}. Notifications received from now until then are as new as
+   * what is read, or newer.
    * @throws KernelReadError as `Kernel.readState` does.
    */
   async read({ ownership, settings, assumed }: ReadRequest): Promise<CachedState> {
     const { kernel } = this.#deps;
-    const notified = new Map<ObjectKey, Notified>();
-    this.#notifiedWhileReading = notified;
+    this.#newerThanRead = new Map<ObjectKey, Notified>();
     try {
       const state = new CachedState(await kernel.readState(ownership));
       for (const setting of settings) {
         const found = await readSetting(kernel, setting).catch(() => undefined);
         if (found !== undefined) state.record(objectKey(setting), found);
       }
-      for (const [key, { object }] of notified) state.record(key, object);
       for (const setting of assumed)
         if (!state.objects.has(objectKey(setting))) state.record(objectKey(setting), setting);
       return state;
-    } finally {
-      this.#notifiedWhileReading = undefined;
+    } catch (error) {
+      this.#newerThanRead = undefined;
+      throw error;
     }
   }
 
-  /** Puts what was read in force. */
+  /** Puts what was read in force. Steps may have ended since the read did. */
   replace(state: CachedState): void {
+    for (const [key, { object }] of this.#newerThanRead ?? []) state.record(key, object);
+    this.#newerThanRead = undefined;
     this.#state = state;
   }
 
@@ -141,15 +142,15 @@ export class KernelCache {
   #recordStep(step: Step): void {
     const { action, object } = step;
     this.#state?.recordStep(step);
-    if (this.#notifiedWhileReading === undefined || object.kind === 'link') return;
+    if (this.#newerThanRead === undefined || object.kind === 'link') return;
     const done = action === 'set' ? (object as ActualObject) : undefined;
-    this.#notifiedWhileReading.set(objectKey(object), { object: done });
+    this.#newerThanRead.set(objectKey(object), { object: done });
   }
 
   #recordNotified(notified: ReadonlyMap<ObjectKey, Notified>): readonly ObjectKey[] {
     for (const [key, each] of notified) {
       this.#state?.record(key, each.object);
-      this.#notifiedWhileReading?.set(key, each);
+      this.#newerThanRead?.set(key, each);
     }
     return [...notified.keys()];
   }
