@@ -22,7 +22,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Parses an answer; `undefined` if there is none yet. What cannot be read is an answer that says so. */
 export function parsePeerAnswer(text: string): PeerAnswerV1 | undefined {
   if (text === '') return undefined;
-  const fields = text.length > MAX_LENGTH ? undefined : fieldsOf(parseJson(text));
+  const fields = text.length > MAX_LENGTH ? undefined : parseFields(text);
   switch (fields?.['kind']) {
     case 'accepted':
       return { kind: 'accepted' };
@@ -93,9 +93,10 @@ function parseOpened(value: unknown): OpenedV1 | undefined {
   };
 }
 
-function parseJson(text: string): unknown {
+/** Fields of a JSON object; `undefined` if the text is none. */
+export function parseFields(text: string): Fields | undefined {
   try {
-    return JSON.parse(text);
+    return fieldsOf(JSON.parse(text));
   } catch {
     return undefined;
   }

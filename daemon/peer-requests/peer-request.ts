@@ -4,7 +4,7 @@
 import { isIP } from 'node:net';
 import type { BackTargetsV1, ListenerV1, PeerAskV1 } from '../../api/index.ts';
 import { toLeaseId, type LeaseId } from '../../allocator/registry/registry.ts';
-import { parseListener } from './peer-answer.ts';
+import { parseFields, parseListener } from './peer-answer.ts';
 
 export const ANSWERS_FOLDER = 'answers/';
 
@@ -29,7 +29,7 @@ const MAX_LENGTH = 1000;
 /** Parses a request; `undefined` if it is none that this version understands. */
 export function parsePeerRequest(id: string, text: string): PeerRequestV1 | undefined {
   if (!ID.test(id) || text.length > MAX_LENGTH) return undefined;
-  const request = parseObject<PeerRequestV1>(text);
+  const request = parseFields(text) as Partial<PeerRequestV1> | undefined;
   const ask = parseAsk(request?.ask);
   if (request?.version !== 1 || ask === undefined) return undefined;
   const { from, leaseId } = request;
@@ -63,13 +63,4 @@ function parseBack(value: unknown): BackTargetsV1 | undefined {
 function parseListeners(value: unknown): readonly ListenerV1[] {
   if (!Array.isArray(value)) return [];
   return (value as readonly unknown[]).slice(0, MAX_LISTENERS).flatMap((each) => parseListener(each) ?? []);
-}
-
-function parseObject<Document>(text: string): Partial<Document> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -21,16 +21,7 @@ describe('a removal that outlives the full read', () => {
   /** The peer is still in what is read, and the kernel has removed it without an answer. */
   beforeEach(async () => {
     host = await new TestHost().start(PEERS);
-    const readState = host.kernel.readState.bind(host.kernel);
-    let end = (): void => undefined;
-    host.kernel.readState = async (ownership) => {
-      const state = await readState(ownership);
-      await new Promise<void>((resolve) => (end = resolve));
-      host.kernel.readState = readState;
-      return state;
-    };
-    host.reconciler.resync();
-    await host.clock.settle();
+    const end = await host.holdResync();
     host.kernel.gate = new Promise((resolve) => (answer = resolve));
     host.reconciler.removePeer(LEAVING.key);
     await host.clock.settle();

@@ -371,15 +371,7 @@ describe('reconciler cost', () => {
 
   it('removes a peer that leaves while everything is read, and believes no older read', async () => {
     const host = await new TestHost().start(PEERS);
-    const readState = host.kernel.readState.bind(host.kernel);
-    let end = (): void => undefined;
-    host.kernel.readState = async (ownership) => {
-      const state = await readState(ownership);
-      await new Promise<void>((resolve) => (end = resolve));
-      return state;
-    };
-    host.reconciler.resync();
-    await host.clock.settle();
+    const end = await host.holdResync();
     host.kernel.forgetCalls();
     const [first, second] = PEERS;
     host.reconciler.removePeer(first!.key);
@@ -397,15 +389,7 @@ describe('reconciler cost', () => {
 
   it('leaves the entries of a peer that is back while everything is read', async () => {
     const host = await new TestHost().start(PEERS);
-    const readState = host.kernel.readState.bind(host.kernel);
-    let end = (): void => undefined;
-    host.kernel.readState = async (ownership) => {
-      const state = await readState(ownership);
-      await new Promise<void>((resolve) => (end = resolve));
-      return state;
-    };
-    host.reconciler.resync();
-    await host.clock.settle();
+    const end = await host.holdResync();
     host.reconciler.removePeer(PEERS[0]!.key);
     await host.clock.settle();
     host.setPeer(PEERS[0]!);

@@ -102,6 +102,22 @@ export class TestHost {
     for (let turn = 0; turn < MANY_TURNS && !this.reconciler.isSettled; turn++) await this.clock.settle();
   }
 
+  /** Begins a full read, which has read everything and ends when the returned function is called. */
+  async holdResync(): Promise<() => void> {
+    const { kernel } = this;
+    const readState = kernel.readState.bind(kernel);
+    let end = (): void => undefined;
+    kernel.readState = async (ownership) => {
+      const state = await readState(ownership);
+      await new Promise<void>((resolve) => (end = resolve));
+      kernel.readState = readState;
+      return state;
+    };
+    this.reconciler.resync();
+    await this.clock.settle();
+    return end;
+  }
+
   setHost(options?: TestHostOptions): void {
     if (options !== undefined) this.#context = contextOf(options);
     const { config, host: facts } = this.#context;

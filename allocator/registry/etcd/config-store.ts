@@ -172,7 +172,7 @@ class EtcdConfigStore implements ConfigStore {
     return Buffer.from(this.#prefix + key);
   }
 
-  /** All keys below a folder, whose name ends with a slash; '0' is the byte after it. */
+  /** All keys below a folder, whose name ends with a slash. */
   #folder(folder: string): ReturnType<typeof folderRange> {
     return folderRange(this.#prefix + folder);
   }
