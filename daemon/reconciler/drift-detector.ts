@@ -27,7 +27,7 @@ export async function findDrift(
     if (want === undefined) return;
     if (!isInSync(want, actual.objects.get(key))) {
       if (cached !== undefined && isInSync(want, cached.objects.get(key))) onDrift(key);
-    } else if (isEntry(want)) actual.record(key, want);
+    } else if (isEntry(want)) actual.substitute(key, want);
   });
 }
 

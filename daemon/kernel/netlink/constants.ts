@@ -119,6 +119,7 @@ export const RTA_GATEWAY = 5;
 export const RTA_PRIORITY = 6;
 export const RTA_PREFSRC = 7;
 export const RTA_MULTIPATH = 9;
+export const RTA_CACHEINFO = 12;
 export const RTA_VIA = 18;
 export const RTA_NH_ID = 30;
 export const RTNH_F_ONLINK = 0x4;
@@ -139,6 +140,8 @@ export const RTPROT_RA = 9;
 
 export const NDA_DST = 1;
 export const NDA_LLADDR = 2;
+export const NDA_CACHEINFO = 3;
+export const NDA_PROBES = 4;
 export const NDA_PORT = 6;
 export const NDA_VNI = 7;
 export const NDA_IFINDEX = 8;
