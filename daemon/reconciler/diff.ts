@@ -103,7 +103,8 @@ function linkKeys(keys: Iterable<ObjectKey>): ReadonlySet<ObjectKey> {
 
 /** Whether `actual`, read or acknowledged, is as desired. */
 export function isInSync(desired: KernelObject, actual: KernelObject | undefined): boolean {
-  return actual !== undefined && sameObject(desired, actual as ActualObject);
+  // Of most entries the cache holds the desired object itself.
+  return actual === desired || (actual !== undefined && sameObject(desired, actual as ActualObject));
 }
 
 /** The kernel rejects IPv6 addresses with EACCES on a device that has IPv6 off. */
@@ -259,6 +260,7 @@ const PATH_FIELDS = ['encapsulation', 'local', 'port', 'vni', 'mac'] as const;
 function planObject(plan: Plan, { key, desired, actual, options, removedDevices }: DiffContext): void {
   const want = desired.get(key);
   const found = actual.get(key);
+  if (want !== undefined && want === found && removedDevices.size === 0) return;
   const object = want ?? found;
   if (object === undefined || object.kind === 'link' || options.isDeferred?.(object, key) === true) return;
   const have = found !== undefined && removedDevices.has(deviceOf(found) ?? '') ? undefined : found;
