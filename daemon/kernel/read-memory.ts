@@ -4,7 +4,7 @@
 import { eachInSlices } from '../../lib/slices.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import type { ObjectKey } from '../../backends/kernel-state.ts';
-import type { ActualObject } from './actual-state.ts';
+import { sameObject, type ActualObject } from './actual-state.ts';
 import type { KnownState } from './kernel.ts';
 import type { TableEntries, TableEntry } from './kernel-tables.ts';
 import { KnownEntries, type EntryKey } from './known-entries.ts';
@@ -86,7 +86,7 @@ export class Reading {
       }
       const found = this.#decode(entry, table.names, toObject);
       if (found !== undefined && objects.has(found.key)) return addAgain(found.object, found.key);
-      if (found !== undefined) objects.set(found.key, found.object);
+      if (found !== undefined) objects.set(found.key, this.#knownOr(found.key, found.object));
       this.#keep(table, entry, found?.key);
     });
     table.entries.end();
@@ -107,6 +107,12 @@ export class Reading {
     if (object === undefined || objects.has(key)) return false;
     objects.set(key, object as ActualObject);
     return true;
+  }
+
+  /** The known object if it is the same: what was decoded is then garbage at once, which costs less than later. */
+  #knownOr(key: ObjectKey, object: ActualObject): ActualObject {
+    const known = this.#options.known?.objects.get(key);
+    return known !== undefined && sameObject(known, object) ? (known as ActualObject) : object;
   }
 
   #keep(table: Table, entry: TableEntry<unknown>, key: EntryKey): void {

@@ -75,7 +75,7 @@ export async function diffInSlices(
 function begin(desired: Objects, actual: Objects, options: DiffOptions) {
   const plan = new Plan();
   const given = options.keys && new Set(options.keys);
-  const links = linkKeys(given ?? allKeys(desired, actual));
+  const links = given === undefined ? allLinkKeys(desired, actual) : linkKeys(given);
   const renames = findRenames(links, desired, actual, options);
   const removedDevices = new Set<string>(renames.values());
   for (const [key, from] of renames) planRename(plan, { key, from, desired, actual, removedDevices });
@@ -93,6 +93,14 @@ function begin(desired: Objects, actual: Objects, options: DiffOptions) {
 function* allKeys(desired: Objects, actual: Objects): Iterable<ObjectKey> {
   yield* desired.keys();
   for (const key of actual.keys()) if (!desired.has(key)) yield key;
+}
+
+/** Of both sides. */
+function allLinkKeys(...sides: readonly Objects[]): ReadonlySet<ObjectKey> {
+  const links = new Set<ObjectKey>();
+  for (const objects of sides)
+    for (const object of objects.values()) if (object.kind === 'link') links.add(objectKey(object));
+  return links;
 }
 
 function linkKeys(keys: Iterable<ObjectKey>): ReadonlySet<ObjectKey> {

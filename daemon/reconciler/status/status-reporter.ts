@@ -68,8 +68,13 @@ export class StatusReporter {
     for (const owner of owners) this.#stale.add(owner);
   }
 
-  markAllStale(): void {
-    this.markStale([HOST, ...this.#peers.keys()]);
+  /**
+   * Everything was read and compared, and owners of what changed are stale. While all are in sync, the others still are: their state is that
+   * of their objects.
+   */
+  onCompared(wasKnown: boolean): void {
+    const isInSync = this.#table.count('in-sync') === this.#peers.size;
+    this.markStale(wasKnown && isInSync ? [HOST] : [HOST, ...this.#peers.keys()]);
   }
 
   /**
