@@ -1,5 +1,5 @@
 // 64 bits that stand for the content of a netlink message, so that one that was seen before is recognized without being
-// decoded. The header's sequence and flags differ from dump to dump, and ages of entries change by themselves: both are left
+// decoded. Its header differs from dump to dump, and ages of entries change by themselves: both are left
 // out. Two messages that differ in one word alone never have the same digest, as each step is a bijection of both halves;
 // of others, one pair in 2^64 has. The seeds differ from process to process.
 import { randomFillSync } from 'node:crypto';
@@ -7,8 +7,6 @@ import { HEADER_BYTES } from './message.ts';
 
 const [HIGH_SEED, LOW_SEED] = randomFillSync(new Int32Array(2)) as unknown as readonly [number, number];
 const WORDS_OF_HEADER = HEADER_BYTES / 4;
-/** Of the message's type within its header. */
-const TYPE_WORD = 1;
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
 const ATTRIBUTE_HEADER_BYTES = 4;
 
@@ -29,7 +27,6 @@ export class MessageDigest {
   compute(words: Int32Array, start: number, end: number, { headerBytes, volatile }: DigestFormat): void {
     this.high = HIGH_SEED;
     this.low = LOW_SEED;
-    this.#mix(words[start + TYPE_WORD]! & 0xffff);
     const attributes = Math.min(start + WORDS_OF_HEADER + headerBytes / 4, end);
     for (let at = start + WORDS_OF_HEADER; at < attributes; at++) this.#mix(words[at]!);
     for (let at = attributes; at < end;) {
