@@ -12,31 +12,23 @@ export function isAsDesired({ desired, cached }: Pick<View, 'desired' | 'cached'
   return want === undefined ? have === undefined : isInSync(want, have);
 }
 
-export interface DriftListener {
-  /** The key was as desired in the cached state, and is not in what was read. */
-  onDrift(key: ObjectKey): void;
-  /** What was read under a desired key may be another object than the cached one. */
-  onChanged(key: ObjectKey): void;
-}
-
 /**
- * Compares `actual`, which replaces the cached state, with what is desired. In slices of `size` keys: what is desired may change meanwhile,
- * and `actual` with the kernel.
+ * Calls `onDrift` with keys that were as desired in the cached state and are not in `actual`, which replaces it. In slices of `size` keys: what
+ * is desired may change meanwhile, and `actual` with the kernel.
  */
 export async function findDrift(
   { desired, cached }: View,
   actual: CachedState,
   size: number,
-  { onChanged, onDrift }: DriftListener,
+  onDrift: (key: ObjectKey) => void,
 ): Promise<void> {
   await eachInSlices([...desired.objects.keys()], size, (key) => {
     const want = desired.objects.get(key);
-    if (want === undefined) return;
-    const [have, before] = [actual.objects.get(key), cached?.objects.get(key)];
-    if (have !== before) onChanged(key);
+    const have = actual.objects.get(key);
+    if (want === undefined || want === have) return;
     if (!isInSync(want, have)) {
-      if (isInSync(want, before)) onDrift(key);
-    } else if (have !== want && isEntry(want)) actual.substitute(key, want);
+      if (isInSync(want, cached?.objects.get(key))) onDrift(key);
+    } else if (isEntry(want)) actual.substitute(key, want);
   });
 }
 

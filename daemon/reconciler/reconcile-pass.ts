@@ -225,11 +225,9 @@ export class ReconcilePass {
     this.#planned = undefined;
     // At once: notifications that arrive from now on change what was read.
     cache.replace(state);
-    const drift = findDrift(before, state, slices.objects, {
-      onDrift: (key) => {
-        if (!queue.isDirty(key)) this.#onDrift(key);
-      },
-      onChanged: (key) => this.#markStale([key]),
+    const drift = findDrift(before, state, slices.objects, (key) => {
+      if (queue.isDirty(key)) this.#markStale([key]);
+      else this.#onDrift(key);
     });
     await this.#serving(drift);
     // It may have begun in any turn so far. Nothing is awaited between here and the plan.

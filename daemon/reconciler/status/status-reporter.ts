@@ -69,8 +69,7 @@ export class StatusReporter {
   }
 
   /**
-   * Everything was read and compared, and owners of what changed are stale. While all are in sync, the others still are: their state is that
-   * of their objects.
+   * Everything was read and compared, and owners of what is no longer as desired are stale. If all were in sync, the others still are.
    */
   onCompared(wasKnown: boolean): void {
     const isInSync = this.#table.count('in-sync') === this.#peers.size;
