@@ -1,7 +1,10 @@
 // The model's tables as they are read: message by message, with digests of their text.
 import type { KernelTables, TableEntries, TableEntry } from '../kernel-tables.ts';
-import { MessageDigest } from '../netlink/message-digest.ts';
+import { MessageDigest, type DigestFormat } from '../netlink/message-digest.ts';
 import type { MemoryTables } from './memory-tables.ts';
+
+/** Nothing but a header, with what every message begins with in place of that of netlink. */
+const TEXT: DigestFormat = { headerBytes: Infinity, volatile: 0 };
 
 export function readerOf(tables: MemoryTables): KernelTables {
   return {
@@ -18,7 +21,8 @@ export function readerOf(tables: MemoryTables): KernelTables {
 function* entriesOf<Message>(messages: readonly Message[]): TableEntries<Message> {
   const digest = new MessageDigest();
   for (const message of messages) {
-    digest.computeText(JSON.stringify(message));
+    const words = Int32Array.from(JSON.stringify(message), (letter) => letter.charCodeAt(0));
+    digest.compute(words, 0, words.length, TEXT);
     const { high, low } = digest;
     const entry: TableEntry<Message> = { high, low, decode: () => message };
     yield entry;
