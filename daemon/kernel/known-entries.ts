@@ -1,6 +1,6 @@
 // What became of each message of a table when it was last read, by digest: a message that has not changed since is neither
 // decoded nor compared field by field. An entry takes 16 bytes. Tables come in nearly the same order each time, so a message
-// is looked for only where the last one was found and shortly behind: what is found nowhere is decoded, which costs time and
+// is searched only where the last one was found and shortly behind: what is found nowhere is decoded, which costs time and
 // nothing else.
 import type { ObjectKey } from '../../backends/kernel-state.ts';
 import type { TableEntry } from './kernel-tables.ts';
@@ -13,7 +13,7 @@ const LEAST_CAPACITY = 64;
 export type EntryKey = ObjectKey | undefined;
 
 export class KnownEntries {
-  /** Two words each. */
+  /** Two numbers each. */
   #digests = new Int32Array(2 * LEAST_CAPACITY);
   readonly #keys: EntryKey[] = [];
 
@@ -42,9 +42,9 @@ export class KnownEntries {
     return this.#keys[index];
   }
 
-  #resize(words: number): void {
-    const digests = new Int32Array(words);
-    digests.set(this.#digests.subarray(0, words));
+  #resize(size: number): void {
+    const digests = new Int32Array(size);
+    digests.set(this.#digests.subarray(0, size));
     this.#digests = digests;
   }
 }

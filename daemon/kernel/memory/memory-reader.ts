@@ -21,8 +21,8 @@ export function readerOf(tables: MemoryTables): KernelTables {
 function* entriesOf<Message>(messages: readonly Message[]): TableEntries<Message> {
   const digest = new MessageDigest();
   for (const message of messages) {
-    const words = Int32Array.from(JSON.stringify(message), (letter) => letter.charCodeAt(0));
-    digest.compute(words, 0, words.length, TEXT);
+    const u32s = Int32Array.from(JSON.stringify(message), (letter) => letter.charCodeAt(0));
+    digest.compute(u32s, 0, u32s.length, TEXT);
     const { high, low } = digest;
     const entry: TableEntry<Message> = { high, low, decode: () => message };
     yield entry;

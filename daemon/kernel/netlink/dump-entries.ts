@@ -35,22 +35,22 @@ export class DumpEntries<Message> implements Iterable<TableEntry<Message>>, Tabl
   *[Symbol.iterator](): Iterator<TableEntry<Message>> {
     for (const datagram of this.#datagrams) {
       this.#datagram = datagram;
-      const words = wordsOf(datagram);
+      const u32s = u32sOf(datagram);
       for (let start = 0; start + HEADER_BYTES <= datagram.length; start = align(this.#end)) {
         const length = datagram.readUInt32LE(start);
         if (length < HEADER_BYTES || start + length > datagram.length) break;
         this.#start = start;
         this.#end = start + length;
         if (datagram.readUInt16LE(start + 4) === NLMSG_DONE) continue;
-        this.#digest.compute(words, start >> 2, align(this.#end) >> 2, this.#format);
+        this.#digest.compute(u32s, start >> 2, align(this.#end) >> 2, this.#format);
         yield this;
       }
     }
   }
 }
 
-/** The kernel pads messages to words; what it reads into begins at one. */
-function wordsOf(datagram: Buffer): Int32Array {
+/** The kernel pads messages to four bytes. */
+function u32sOf(datagram: Buffer): Int32Array {
   const isAligned = datagram.byteOffset % 4 === 0 && datagram.length % 4 === 0;
   const bytes = isAligned ? datagram : Buffer.alloc(align(datagram.length), datagram);
   return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);

@@ -5,9 +5,9 @@
 import { HEADER_BYTES } from './message.ts';
 
 const [HIGH_SEED, LOW_SEED] = [randomWord(), randomWord()];
-/** Odd, so that no two words become one. */
+/** Odd, so that no two numbers become one. */
 const [HIGH_FACTOR, LOW_FACTOR] = [0x9e3779b1, 0x85ebca77];
-const WORDS_OF_HEADER = HEADER_BYTES / 4;
+const HEADER_U32S = HEADER_BYTES / 4;
 const ATTRIBUTE_TYPE_MASK = 0x3fff;
 const ATTRIBUTE_HEADER_BYTES = 4;
 
@@ -25,23 +25,23 @@ export class MessageDigest {
   low = 0;
 
   /**
-   * Of the message between `start` and `end`, in words of `words`. Written out: a host reads thousands of messages once in ten minutes, so
+   * Of the message from `start` to `end` in `u32s`. Written out: a host reads thousands of messages once in ten minutes, so
    * that this is never compiled to fast code.
    */
-  compute(words: Int32Array, start: number, end: number, { headerBytes, volatile }: DigestFormat): void {
+  compute(u32s: Int32Array, start: number, end: number, { headerBytes, volatile }: DigestFormat): void {
     let high = HIGH_SEED;
     let low = LOW_SEED;
-    let at = start + WORDS_OF_HEADER;
+    let at = start + HEADER_U32S;
     let next = Math.min(at + headerBytes / 4, end);
     for (;;) {
       for (; at < next; at++) {
-        high = Math.imul(high ^ words[at]!, HIGH_FACTOR);
+        high = Math.imul(high ^ u32s[at]!, HIGH_FACTOR);
         high ^= high >>> 15;
-        low = Math.imul(low ^ words[at]!, LOW_FACTOR);
+        low = Math.imul(low ^ u32s[at]!, LOW_FACTOR);
         low ^= low >>> 13;
       }
       if (at >= end) break;
-      const head = words[at]!;
+      const head = u32s[at]!;
       const length = head & 0xffff;
       next = length < ATTRIBUTE_HEADER_BYTES ? end : Math.min(at + ((length + 3) >> 2), end);
       if (isVolatile(volatile, (head >>> 16) & ATTRIBUTE_TYPE_MASK)) at = next;

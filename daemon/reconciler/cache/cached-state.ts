@@ -14,7 +14,7 @@ export class CachedState {
 
   /** Takes what was read over. */
   constructor({ objects, foreignLinks }: ActualState) {
-    this.#objects = objects as Map<ObjectKey, KernelObject>;
+    this.#objects = objects;
     this.#foreignLinks = foreignLinks;
   }
 

@@ -80,10 +80,10 @@ describe('messages of etcd', () => {
         const header = { revision, cluster_id: '18446744073709551615', raft_term: 7 };
         const lists = [first, second];
         const responses = lists.map((list) => ({ response_range: { header, ...list } }));
-        const bytes = encodeAs('etcdserverpb.TxnResponse', { header, succeeded: true, responses });
-        const answer = decodeList(bytes);
+        const encoded = encodeAs('etcdserverpb.TxnResponse', { header, succeeded: true, responses });
+        const answer = decodeList(encoded);
         assert.equal(answer.header.revision, revision);
-        const whole = decodeTxn(bytes).responses.map(({ response_range }) => response_range);
+        const whole = decodeTxn(encoded).responses.map(({ response_range }) => response_range);
         assert.deepEqual(
           answer.ranges.map((each) => [[...each.kvs], each.count]),
           whole.map((each) => [each.kvs, each.count]),
