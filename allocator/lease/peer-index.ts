@@ -30,10 +30,20 @@ export class PeerIndex {
     this.update(leases.keys());
   }
 
-  /** Classifies these keys again; returns those whose peer came, went or changed. */
+  /** The leases of these keys may have changed; returns those whose peer came, went or changed. */
   update(keys: Iterable<string>): Set<string> {
+    return this.#classifyAll(keys, (key) => !this.#isSamePeer(key));
+  }
+
+  /** All leases may have been written again as they were. */
+  #isSamePeer(key: string): boolean {
+    const peer = this.peers.get(key);
+    return peer !== undefined && peer === this.#leases.get(key);
+  }
+
+  #classifyAll(keys: Iterable<string>, mayDiffer: (key: string) => boolean = () => true): Set<string> {
     const changed = new Set<string>();
-    for (const key of keys) if (this.#classify(key)) changed.add(key);
+    for (const key of keys) if (mayDiffer(key) && this.#classify(key)) changed.add(key);
     return changed;
   }
 
@@ -41,12 +51,12 @@ export class PeerIndex {
   setLocalNode(localNode: LocalNode): Set<string> {
     const before = this.#localNode;
     this.#localNode = localNode;
-    if (!isSameNode(before, localNode)) return this.update(this.#leases.keys());
+    if (!isSameNode(before, localNode)) return this.#classifyAll(this.#leases.keys());
     if (before.own?.key === localNode.own?.key && before.own?.subnets === localNode.own?.subnets)
       return new Set();
     this.overlapping.clear();
     for (const lease of this.peers.values()) this.#recordOverlap(lease);
-    return this.update([before.own?.key, localNode.own?.key].filter((key) => key !== undefined));
+    return this.#classifyAll([before.own?.key, localNode.own?.key].filter((key) => key !== undefined));
   }
 
   #classify(key: string): boolean {

@@ -231,7 +231,7 @@ export class RegistryCache {
   async #list(reason: ResyncReason): Promise<void> {
     const { signal } = this.#stopped;
     const seenRevision = this.#seenRevision;
-    const snapshot = await this.#options.registry.snapshot(signal);
+    const snapshot = await this.#options.registry.snapshot(signal, this.entries);
     signal.throwIfAborted();
     this.#recall?.end();
     this.#followed = undefined;

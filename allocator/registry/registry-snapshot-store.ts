@@ -112,6 +112,7 @@ export class RegistrySnapshotStore {
   /** Compares the content too: after a restore the same revision may stand for another value. */
   #put(entry: RegistryEntry, ahead?: DecodedEntry): boolean {
     const known = this.entries.get(entry.key);
+    if (known === entry) return false;
     this.entries.set(entry.key, entry);
     if (hasSameContent(entry, known)) return known?.modRevision !== entry.modRevision;
     this.leases.delete(entry.key);
@@ -138,7 +139,7 @@ export class RegistrySnapshotStore {
 }
 
 function hasSameContent(entry: RegistryEntry, known: RegistryEntry | undefined): boolean {
-  return known?.value === entry.value && known.leaseId === entry.leaseId;
+  return known === entry || (known?.value === entry.value && known.leaseId === entry.leaseId);
 }
 
 function isSameEntry(entry: RegistryEntry, known: RegistryEntry | undefined): boolean {

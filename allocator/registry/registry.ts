@@ -115,10 +115,13 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
+/** Entries that a reader has, by key. */
+export type KnownEntries = ReadonlyMap<string, RegistryEntry>;
+
 /** Reads leases and config, and follows them. */
 export interface RegistryReader {
-  /** Reads config and all entries at one revision. */
-  snapshot(signal?: AbortSignal): Promise<RegistrySnapshot>;
+  /** Reads config and all entries at one revision. An entry that equals one of `known` may be that very object. */
+  snapshot(signal?: AbortSignal, known?: KnownEntries): Promise<RegistrySnapshot>;
   /** As {@link snapshot}, but only entries last written after `since`. */
   changesSince(since: Revision, signal?: AbortSignal): Promise<RegistryChanges>;
   /** Reports changes until the watch ends; resolves, never rejects. */

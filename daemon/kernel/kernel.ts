@@ -56,6 +56,14 @@ export interface ActualState {
   readonly foreignLinks: Map<string, ForeignLink>;
 }
 
+/** What the last reading with a known state returned, and what its caller made of it. */
+export interface KnownState {
+  /** The map that was returned. */
+  readonly objects: ReadonlyMap<ObjectKey, KernelObject>;
+  /** Whether the object under `key` still stands for what was read. */
+  isAsRead(key: ObjectKey): boolean;
+}
+
 /** An address of an interface. */
 export interface InterfaceAddress {
   readonly address: IpAddress;
@@ -128,10 +136,11 @@ export interface RouteFilter {
 
 export interface Kernel {
   /**
-   * Reads all that `ownership` covers. Repeats interrupted dumps.
+   * Reads all that `ownership` covers. Repeats interrupted dumps. With `known` it takes objects of entries that did not change
+   * from there.
    * @throws KernelReadError (as the other reads) if the kernel rejects a read or does not answer.
    */
-  readState(ownership: Ownership): Promise<ActualState>;
+  readState(ownership: Ownership, known?: KnownState): Promise<ActualState>;
   readInterfaces(): Promise<readonly Interface[]>;
   /** Main-table routes of both families. */
   readRoutes(filter?: RouteFilter): Promise<readonly MainRoute[]>;

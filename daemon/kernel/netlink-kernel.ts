@@ -16,6 +16,7 @@ import { applySteps } from './netlink-apply.ts';
 import { NotificationReader, type NotificationReaderOptions } from './netlink-notifications.ts';
 import { lookupRoute, openTables, readLink } from './netlink-reader.ts';
 import { PathTable, type PathTableOptions } from './path-table.ts';
+import { ReadMemory } from './read-memory.ts';
 import { readInterfaces, readRoutes, readState } from './state-reader.ts';
 import { readSysctl } from './sysctl.ts';
 import { WireguardDevices } from './wireguard/wireguard-devices.ts';
@@ -65,6 +66,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   const { endpoints } = wireguard;
   const tables = openTables(client, fouPorts, wireguard);
   const path = new PathTable(options);
+  const memory = new ReadMemory();
   const features = new Features({ ...options, openSocket });
   const firewall =
     options.firewall &&
@@ -88,10 +90,11 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     );
   };
   return {
-    readState: (ownership) =>
+    readState: (ownership, known) =>
       readState(
-        { tables, path, endpoints, firewall: firewall?.table, policies, ike, cloudRoutes, commands },
+        { tables, path, memory, endpoints, firewall: firewall?.table, policies, ike, cloudRoutes, commands },
         ownership,
+        known,
       ),
     readInterfaces: () => readInterfaces(tables),
     readRoutes: (filter) => readRoutes(tables, filter),

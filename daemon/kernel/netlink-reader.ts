@@ -2,7 +2,7 @@
 import type { IpAddress } from '../../lib/address.ts';
 import type { FouPorts } from './fou-ports.ts';
 import type { RouteLookup } from './kernel.ts';
-import type { KernelTables } from './kernel-tables.ts';
+import type { KernelTables, TableEntries } from './kernel-tables.ts';
 import { decodeAddress, encodeAddressDump } from './netlink/address.ts';
 import {
   decodeLink,
@@ -11,15 +11,23 @@ import {
   type LinkMessage,
   type LinkSelector,
 } from './netlink/link.ts';
-import { decodeNeighbour, encodeFdbDump, encodeNeighbourDump } from './netlink/neighbour-fdb.ts';
+import { DumpEntries } from './netlink/dump-entries.ts';
+import {
+  decodeNeighbour,
+  encodeFdbDump,
+  encodeNeighbourDump,
+  NEIGHBOUR_DIGEST,
+  type NeighbourMessage,
+} from './netlink/neighbour-fdb.ts';
 import { KernelReadError } from './netlink/outcome.ts';
-import type { NetlinkClient } from './netlink/netlink-client.ts';
+import type { NetlinkClient, Request } from './netlink/netlink-client.ts';
 import {
   decodeAnyRoute,
   decodeRoute,
   encodeRouteDump,
   encodeRouteLookup,
   protocolOf,
+  ROUTE_DIGEST,
 } from './netlink/route.ts';
 
 /**
@@ -31,33 +39,34 @@ export function openTables(
   fouPorts: Pick<FouPorts, 'list'>,
   wireguard: { readonly read: KernelTables['wireguard'] },
 ): KernelTables {
-  const only = async <T extends { readonly index: number }>(
+  const entries = async (
+    what: string,
     index: number,
-    all: Promise<T[]>,
-  ): Promise<T[]> => (index === 0 ? all : (await all).filter((message) => message.index === index));
+    request: Request,
+  ): Promise<TableEntries<NeighbourMessage>> => {
+    const decode: typeof decodeNeighbour = (buffer, start, end) => {
+      const message = decodeNeighbour(buffer, start, end);
+      return message?.index === index ? message : undefined;
+    };
+    return new DumpEntries(await client.dumpDatagrams(what, request), decode, NEIGHBOUR_DIGEST);
+  };
   return {
     links: () => client.dump('links', encodeLinkDump, decodeLink),
-    addresses: (index) =>
-      only(
-        index,
-        client.dump('addresses', (writer) => encodeAddressDump(writer, index), decodeAddress),
-      ),
-    neighbours: (index) =>
-      only(
-        index,
-        client.dump('neighbours', (writer) => encodeNeighbourDump(writer, index), decodeNeighbour),
-      ),
-    fdb: (index) => {
-      const encode = (writer: Parameters<typeof encodeFdbDump>[0]): void =>
-        encodeFdbDump(writer, index, client.hasStrictCheck);
-      return only(index, client.dump('FDB entries', encode, decodeNeighbour));
+    addresses: async (index) => {
+      const encode: Request = (writer) => encodeAddressDump(writer, index);
+      const all = await client.dump('addresses', encode, decodeAddress);
+      return index === 0 ? all : all.filter((message) => message.index === index);
     },
+    neighbours: (index) => entries('neighbours', index, (writer) => encodeNeighbourDump(writer, index)),
+    fdb: (index) =>
+      entries('FDB entries', index, (writer) => encodeFdbDump(writer, index, client.hasStrictCheck)),
     fouPorts: () => fouPorts.list(),
     wireguard: (link) => wireguard.read(link),
-    routes: (family, withoutProtocol) => {
+    routes: async (family, withoutProtocol) => {
       const decode: typeof decodeRoute = (buffer, start, end) =>
         protocolOf(buffer, start) === withoutProtocol ? undefined : decodeRoute(buffer, start, end);
-      return client.dump('routes', (writer) => encodeRouteDump(writer, family), decode);
+      const encode: Request = (writer) => encodeRouteDump(writer, family);
+      return new DumpEntries(await client.dumpDatagrams('routes', encode), decode, ROUTE_DIGEST);
     },
   };
 }

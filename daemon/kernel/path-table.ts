@@ -155,6 +155,7 @@ export class PathTable {
 
   /** Configures the path from kernel state: MTUs, and the source addresses of its ICMP errors. */
   configureFrom({ objects }: ActualState): void {
+    if ((this.#path?.devices() ?? []).length === 0) return;
     const settingsByName = new Map<string, { mtu: number; ipv4?: string; ipv6?: string }>();
     for (const object of objects.values())
       if (object.kind === 'link' && object.type === 'tun')

@@ -1,6 +1,5 @@
 // Reads from the tables: the state that is ours, the host's interfaces, the main table. It caches
 // nothing.
-import { eachInSlices } from '../../lib/slices.ts';
 import type { Ownership } from '../../backends/backend.ts';
 import { objectKey, type FirewallObject, type ObjectKey } from '../../backends/kernel-state.ts';
 import type { ActualObject } from './actual-state.ts';
@@ -10,6 +9,7 @@ import type {
   ForeignLink,
   Interface,
   InterfaceAddress,
+  KnownState,
   MainRoute,
   RouteFilter,
 } from './kernel.ts';
@@ -28,6 +28,8 @@ import {
   RTN_UNREACHABLE,
 } from './netlink/constants.ts';
 import type { LinkMessage } from './netlink/link.ts';
+import type { NeighbourMessage } from './netlink/neighbour-fdb.ts';
+import type { RouteMessage } from './netlink/route.ts';
 import {
   addObject,
   type NameOf,
@@ -41,19 +43,19 @@ import {
   toVxlanLink,
 } from './message-objects.ts';
 import type { PathTable } from './path-table.ts';
+import type { Reading, ReadMemory, ToObject } from './read-memory.ts';
 import type { WireguardDeviceMessage } from './wireguard/wireguard-model.ts';
 import { toWireguardLink, toWireguardPeer, type EndpointMemory } from './wireguard/wireguard-objects.ts';
 import { routeKey, RouteOwnership } from './route-ownership.ts';
 
 type Objects = Map<ObjectKey, ActualObject>;
 
-/** Some milliseconds of making objects of them. */
-const MESSAGES_PER_SLICE = 1000;
-
 /** Where kernel state is read. */
 export interface StateSources {
   readonly tables: KernelTables;
   readonly path: PathTable;
+  /** Of the last reading with a known state. */
+  readonly memory: ReadMemory;
   /** Endpoints of WireGuard peers as set last. */
   readonly endpoints: EndpointMemory;
   /** Unset if the firewall is left alone. */
@@ -71,21 +73,23 @@ export interface StateSources {
  * @throws KernelReadError
  */
 export async function readState(
-  { tables, path, endpoints, firewall, policies, ike, cloudRoutes, commands }: StateSources,
+  { tables, path, memory, endpoints, firewall, policies, ike, cloudRoutes, commands }: StateSources,
   ownership: Ownership,
+  known?: KnownState,
 ): Promise<ActualState> {
   const links = await tables.links();
   const names = new Map(links.map((link) => [link.index, link.name]));
   const nameOf: NameOf = (index) => names.get(index);
+  const reading = memory.begin(ownership, known, nameOf);
   const objects: Objects = new Map();
   const foreignLinks = new Map<string, ForeignLink>();
   for (const link of links) {
     if (!ownership.devices.includes(link.name)) continue;
     if (!(await readLink({ tables, path, endpoints }, link, nameOf, objects)) && !path.isHandedOver(link))
       foreignLinks.set(link.name, { name: link.name, type: link.kind });
-    await readDevice(tables, link, objects);
+    await readDevice(tables, link, reading, objects);
   }
-  await readOwnedRoutes(tables, ownership, nameOf, objects);
+  await readOwnedRoutes(tables, ownership, reading, objects);
   for (const object of (await firewall?.read()) ?? []) addObject(objects, object);
   if (ownership.hasIpsec === true)
     for (const source of [policies, ike])
@@ -95,6 +99,7 @@ export async function readState(
     for (const object of (await commands?.list()) ?? []) addObject(objects, object);
   const state = { objects, foreignLinks };
   path.configureFrom(state);
+  memory.end(reading, ownership, objects);
   return state;
 }
 
@@ -137,36 +142,46 @@ function addWireguard(
 async function readDevice(
   tables: KernelTables,
   { index, name, vxlan }: LinkMessage,
+  reading: Reading,
   objects: Objects,
 ): Promise<void> {
   for (const message of await tables.addresses(index)) {
     const object = toAddress(message, name);
     if (object) addObject(objects, object);
   }
-  await eachInSlices(await tables.neighbours(index), MESSAGES_PER_SLICE, (message) => {
-    const object = toNeighbour(message, name);
-    if (object) addObject(objects, object);
-  });
+  const add = (object: ActualObject): void => addObject(objects, object);
+  const neighbours = await tables.neighbours(index);
+  await reading.add(`neighbours ${index}`, neighbours, objects, keyed(toNeighbour), add);
   if (vxlan === undefined) return;
-  await eachInSlices(await tables.fdb(index), MESSAGES_PER_SLICE, (message) => {
-    const entry = toFdb(message, name);
-    if (entry && !objects.has(objectKey(entry))) objects.set(objectKey(entry), entry);
-  });
+  // The first remote of an entry stands for all.
+  await reading.add(`fdb ${index}`, await tables.fdb(index), objects, keyed(toFdb), () => undefined);
+}
+
+/** A neighbour's or a forwarding entry's object with its key. */
+function keyed(
+  toObject: (message: NeighbourMessage, dev: string) => ActualObject | undefined,
+): ToObject<NeighbourMessage> {
+  return (message, nameOf) => {
+    const object = toObject(message, nameOf(message.index) ?? '');
+    return object && { key: objectKey(object), object };
+  };
 }
 
 async function readOwnedRoutes(
   tables: KernelTables,
   ownership: Ownership,
-  nameOf: NameOf,
+  reading: Reading,
   objects: Objects,
 ): Promise<void> {
   const owned = new RouteOwnership(ownership);
+  const toOwned: ToObject<RouteMessage> = (message, nameOf) => {
+    const dev = nameOf(message.index) ?? '';
+    if (!owned.isOurs({ ...message, dev, hasGateway: message.gateway !== undefined })) return undefined;
+    return { key: routeKey(message), object: toRoute(message, dev) };
+  };
+  const add = (object: ActualObject, key: ObjectKey): void => addObject(objects, object, key);
   for (const family of [4, 6] as const)
-    await eachInSlices(await tables.routes(family), MESSAGES_PER_SLICE, (message) => {
-      const dev = nameOf(message.index) ?? '';
-      if (owned.isOurs({ ...message, dev, hasGateway: message.gateway !== undefined }))
-        addObject(objects, toRoute(message, dev), routeKey(message));
-    });
+    await reading.add(`routes ${family}`, await tables.routes(family), objects, toOwned, add);
 }
 
 /** All interfaces with their addresses. @throws KernelReadError */
@@ -219,7 +234,9 @@ export async function readRoutes(
   const names = new Map(links.map((link) => [link.index, link.name]));
   const routes: MainRoute[] = [];
   for (const family of [4, 6] as const) {
-    for (const message of await tables.routes(family, isWithoutOwn ? ROUTE_PROTOCOL : undefined)) {
+    for (const entry of await tables.routes(family, isWithoutOwn ? ROUTE_PROTOCOL : undefined)) {
+      const message = entry.decode();
+      if (message === undefined) continue;
       const discards = DISCARDS[message.type];
       const dev = discards === undefined ? names.get(message.index) : '';
       if ((message.type !== RTN_UNICAST && discards === undefined) || dev === undefined) continue;

@@ -37,8 +37,8 @@ export function openKernel({ log, subnetFile, ...options }: KernelSetup): Kernel
   const pathLog = new PacketPathLog(log);
   return {
     ...kernel,
-    readState: async (ownership) => {
-      const state = await kernel.readState(ownership);
+    readState: async (ownership, known) => {
+      const state = await kernel.readState(ownership, known);
       pathLog.update(packetPath);
       return state;
     },

@@ -1,5 +1,6 @@
 // Liveness of this node's peers: chooses whom to probe, and reports what changed.
 import type { BackendType } from '../../allocator/config/config.ts';
+import type { Lease } from '../../allocator/lease.ts';
 import type { LeaseKeeper } from '../../allocator/lease/lease-keeper.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { Histogram, type HistogramSnapshot } from '../../lib/histogram.ts';
@@ -31,6 +32,17 @@ export interface PeerLivenessOptions {
   readonly sweeps?: LivenessProberOptions['sweeps'];
   /** The state of a peer changed; not for a first answer. */
   readonly onChange: (key: string, liveness: Liveness) => void;
+}
+
+/** A change of one peer must not cost the parsing of thousands. */
+interface LeaseTargets extends PeerTargets {
+  /** Where they come from. */
+  readonly lease: Lease;
+}
+
+interface KnownTargets {
+  readonly type: BackendType | undefined;
+  readonly peers: ReadonlyMap<string, LeaseTargets>;
 }
 
 /** Read-only view. */
@@ -65,6 +77,7 @@ export class PeerLiveness implements LivenessView {
   readonly #sharing: SharedSilence | undefined;
   /** Unset if peers or their state in the kernel may have changed. */
   #targets: ReadonlyMap<string, PeerTargets> | undefined;
+  #known: KnownTargets = { type: undefined, peers: new Map() };
 
   constructor(options: PeerLivenessOptions) {
     const { clock, log, native, intervalMs, random = Math.random, registry } = options;
@@ -140,13 +153,19 @@ export class PeerLiveness implements LivenessView {
   #readTargets(): ReadonlyMap<string, PeerTargets> {
     const { backend, peers, reconciler } = this.#options;
     const type = backend();
-    const targets = new Map<string, PeerTargets>();
+    const known = type === this.#known.type ? this.#known.peers : undefined;
+    const targets = new Map<string, LeaseTargets>();
+    let same = 0;
     for (const [key, lease] of peers()) {
       const status = reconciler.peerStatus(key);
       if (status?.state !== 'in-sync' || status.mode === 'none') continue;
-      const target = targetsOf(lease, type);
+      const before = known?.get(key);
+      const target = before?.lease === lease ? before : { ...targetsOf(lease, type), lease };
       if ((target.overlay ?? target.underlay) !== undefined) targets.set(key, target);
+      if (target === before) same++;
     }
+    if (same === known?.size && same === targets.size) return known;
+    this.#known = { type, peers: targets };
     return targets;
   }
 }

@@ -75,7 +75,7 @@ export async function diffInSlices(
 function begin(desired: Objects, actual: Objects, options: DiffOptions) {
   const plan = new Plan();
   const given = options.keys && new Set(options.keys);
-  const links = linkKeys(given ?? allKeys(desired, actual));
+  const links = given === undefined ? allLinkKeys(desired, actual) : linkKeys(given);
   const renames = findRenames(links, desired, actual, options);
   const removedDevices = new Set<string>(renames.values());
   for (const [key, from] of renames) planRename(plan, { key, from, desired, actual, removedDevices });
@@ -95,6 +95,14 @@ function* allKeys(desired: Objects, actual: Objects): Iterable<ObjectKey> {
   for (const key of actual.keys()) if (!desired.has(key)) yield key;
 }
 
+/** Of both sides. */
+function allLinkKeys(...sides: readonly Objects[]): ReadonlySet<ObjectKey> {
+  const links = new Set<ObjectKey>();
+  for (const objects of sides)
+    for (const object of objects.values()) if (object.kind === 'link') links.add(objectKey(object));
+  return links;
+}
+
 function linkKeys(keys: Iterable<ObjectKey>): ReadonlySet<ObjectKey> {
   const links = new Set<ObjectKey>();
   for (const key of keys) if (key.startsWith('link ')) links.add(key);
@@ -103,7 +111,8 @@ function linkKeys(keys: Iterable<ObjectKey>): ReadonlySet<ObjectKey> {
 
 /** Whether `actual`, read or acknowledged, is as desired. */
 export function isInSync(desired: KernelObject, actual: KernelObject | undefined): boolean {
-  return actual !== undefined && sameObject(desired, actual as ActualObject);
+  // Of most entries the cache holds the desired object itself.
+  return actual === desired || (actual !== undefined && sameObject(desired, actual as ActualObject));
 }
 
 /** The kernel rejects IPv6 addresses with EACCES on a device that has IPv6 off. */
@@ -259,6 +268,7 @@ const PATH_FIELDS = ['encapsulation', 'local', 'port', 'vni', 'mac'] as const;
 function planObject(plan: Plan, { key, desired, actual, options, removedDevices }: DiffContext): void {
   const want = desired.get(key);
   const found = actual.get(key);
+  if (want !== undefined && want === found && removedDevices.size === 0) return;
   const object = want ?? found;
   if (object === undefined || object.kind === 'link' || options.isDeferred?.(object, key) === true) return;
   const have = found !== undefined && removedDevices.has(deviceOf(found) ?? '') ? undefined : found;

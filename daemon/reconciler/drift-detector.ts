@@ -24,10 +24,11 @@ export async function findDrift(
 ): Promise<void> {
   await eachInSlices([...desired.objects.keys()], size, (key) => {
     const want = desired.objects.get(key);
-    if (want === undefined) return;
-    if (!isInSync(want, actual.objects.get(key))) {
-      if (cached !== undefined && isInSync(want, cached.objects.get(key))) onDrift(key);
-    } else if (isEntry(want)) actual.record(key, want);
+    const have = actual.objects.get(key);
+    if (want === undefined || want === have) return;
+    if (!isInSync(want, have)) {
+      if (isInSync(want, cached?.objects.get(key))) onDrift(key);
+    } else if (isEntry(want)) actual.substitute(key, want);
   });
 }
 

@@ -226,7 +226,8 @@ export class ReconcilePass {
     // At once: notifications that arrive from now on change what was read.
     cache.replace(state);
     const drift = findDrift(before, state, slices.objects, (key) => {
-      if (!queue.isDirty(key)) this.#onDrift(key);
+      if (queue.isDirty(key)) this.#markStale([key]);
+      else this.#onDrift(key);
     });
     await this.#serving(drift);
     // It may have begun in any turn so far. Nothing is awaited between here and the plan.
@@ -234,7 +235,7 @@ export class ReconcilePass {
     // All keys are compared from now on, those that are dirty among them.
     queue.onRead(clock.nowMs());
     gate.prune(state.objects, desired.objects, clock.nowMs());
-    status.markAllStale();
+    status.onCompared(before.cached !== undefined);
     const view: KnownView = { ...this.#view(), cached: state };
     status.checkRepairs(view);
     const steps = await this.#serving(planInSlices(view, this.#planOptions));

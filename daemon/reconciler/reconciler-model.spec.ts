@@ -58,7 +58,7 @@ class World {
       return result;
     };
     const [readState, apply] = [kernel.readState.bind(kernel), kernel.apply.bind(kernel)];
-    kernel.readState = (ownership) => answer(readState(ownership));
+    kernel.readState = (ownership, known) => answer(readState(ownership, known));
     kernel.apply = (steps) => answer(apply(steps));
     return kernel;
   }

@@ -1,5 +1,6 @@
 // The reconciler over a model of the kernel: any state from any other, drift, cost, life cycle.
 import assert from 'node:assert/strict';
+import type { MacAddress } from '../../lib/address.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import * as fc from 'fast-check';
 import { cidr, ip4, lease } from '../../backends/fixture.ts';
@@ -10,6 +11,7 @@ import { SLICE_SIZES } from './reconciler-parts.ts';
 import type { TestHostOptions } from '../../test/support/reconciler-host.ts';
 
 const PEERS = [vxlanPeer(2), vxlanPeer(3)];
+const OTHER_MAC = '02:00:00:00:00:99' as MacAddress;
 
 describe('reconciler', () => {
   interface World {
@@ -187,6 +189,20 @@ describe('reconciler drift repair', () => {
     assert.deepEqual(await host.actual(), host.expected([peer]));
     assert.equal(host.reconciler.status().counters.resyncs.timer, 1);
     assert.equal(host.reconciler.status().counters.drift.route, 1);
+  });
+
+  it('repairs an entry that is again as the last full read found it, and was repaired in between', async () => {
+    const host = await new TestHost().start([peer]);
+    const { kernel, reconciler } = host;
+    kernel.dropNotifications();
+    for (let times = 1; times <= 3; times++) {
+      kernel.tables.setNeighbour({ kind: 'neighbour', dev: DEV, address: ip4('10.5.2.0'), mac: OTHER_MAC });
+      reconciler.resync();
+      await host.settled();
+      assert.deepEqual(await host.actual(), host.expected([peer]));
+      assert.equal(reconciler.status().counters.drift.neighbour, times);
+      assert.equal(reconciler.peerStatus(peer.key)?.state, 'in-sync');
+    }
   });
 
   it('reads everything less often while that finds no drift, and every minute after drift', async () => {

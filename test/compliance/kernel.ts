@@ -23,7 +23,7 @@ import {
   type WireguardPeerObject,
 } from '../../backends/kernel-state.ts';
 import { type ActualObject, describeDrift, sameObject } from '../../daemon/kernel/actual-state.ts';
-import type { Kernel, KernelNotification, Step } from '../../daemon/kernel/kernel.ts';
+import type { ActualState, Kernel, KernelNotification, Step } from '../../daemon/kernel/kernel.ts';
 import { fingerprint, generateWireguardKey, wireguardPublicKey } from '../../lib/wireguard-key.ts';
 import { waitFor } from '../../lab/wait.ts';
 
@@ -495,6 +495,56 @@ export function describeKernel(
         });
         assert.equal(wrong, undefined);
         assert.equal(objects.size, peers.length + BASE.length);
+      });
+    });
+
+    describe('a reading with a known state', () => {
+      beforeEach(setUp);
+
+      async function readKnown(known?: ActualState): Promise<ActualState> {
+        return kernel.readState(OWNERSHIP, { objects: known?.objects ?? new Map(), isAsRead: () => true });
+      }
+
+      it('has what a reading without one has, whatever other programs did in between', async () => {
+        await succeed(...makePeers(300).map((object) => set(object)), set(NEIGHBOUR), set(FDB), set(ROUTE));
+        const before = await readKnown();
+        actor.setNeighbour({ ...NEIGHBOUR, mac: mac('02:00:00:00:00:99') });
+        actor.deleteFdb(FDB);
+        actor.deleteRoute(ROUTE.destination);
+        actor.replaceRoute({
+          destination: '10.5.250.0/24',
+          dev: DEVICE,
+          gateway: '10.5.250.0',
+          isOnLink: true,
+        });
+        const after = await readKnown(before);
+        const plain = await kernel.readState(OWNERSHIP);
+        assert.deepEqual(after.objects, plain.objects);
+        assert.ok(after.objects.has('route 10.5.250.0/24'));
+      });
+
+      it('takes the objects of entries that did not change from there', async () => {
+        await succeed(...makePeers(300).map((object) => set(object)));
+        const before = await readKnown();
+        const after = await readKnown(before);
+        const isKept = ([key, object]: readonly [ObjectKey, ActualObject]): boolean =>
+          object.kind === 'link' || object.kind === 'address' || before.objects.get(key) === object;
+        assert.ok([...after.objects].every(isKept));
+        assert.equal(after.objects.size, before.objects.size);
+      });
+
+      it('has all entries after their device was made again', async () => {
+        await succeed(set(NEIGHBOUR), set(FDB), set(ROUTE));
+        const before = await readKnown();
+        actor.deleteLink(DEVICE);
+        const without = await readKnown(before);
+        assert.ok(!without.objects.has(objectKey(NEIGHBOUR)));
+        await succeed(set(LINK), set(ADDRESS), set(NEIGHBOUR), set(FDB));
+        const after = await readKnown(without);
+        assert.deepEqual(
+          [NEIGHBOUR, FDB, ROUTE].map((object) => after.objects.has(objectKey(object))),
+          [true, true, false],
+        );
       });
     });
 

@@ -10,7 +10,7 @@ import type { BackendContext, Ownership } from '../../backends/backend.ts';
 import { backendFor } from '../../backends/index.ts';
 import type { KernelObject } from '../../backends/kernel-state.ts';
 import { renderObjects } from '../../backends/render.ts';
-import type { ActualState, Step, StepResult } from '../../daemon/kernel/kernel.ts';
+import type { ActualState, KnownState, Step, StepResult } from '../../daemon/kernel/kernel.ts';
 import { MemoryKernel } from '../../daemon/kernel/memory/memory-kernel.ts';
 import { Reconciler } from '../../daemon/reconciler/reconciler.ts';
 import type { SliceSizes } from '../../daemon/reconciler/reconciler-parts.ts';
@@ -33,9 +33,9 @@ export class CountingKernel extends MemoryKernel {
     return this.batches.flat();
   }
 
-  override readState(ownership: Ownership): Promise<ActualState> {
+  override readState(ownership: Ownership, known?: KnownState): Promise<ActualState> {
     this.reads++;
-    return super.readState(ownership);
+    return super.readState(ownership, known);
   }
 
   override async apply(steps: readonly Step[]): Promise<readonly StepResult[]> {
@@ -107,8 +107,8 @@ export class TestHost {
     const { kernel } = this;
     const readState = kernel.readState.bind(kernel);
     let end = (): void => undefined;
-    kernel.readState = async (ownership) => {
-      const state = await readState(ownership);
+    kernel.readState = async (ownership, known) => {
+      const state = await readState(ownership, known);
       await new Promise<void>((resolve) => (end = resolve));
       kernel.readState = readState;
       return state;

@@ -3,7 +3,7 @@
 import type { EtcdSettings } from './options.ts';
 import { toLeaseId, toRevision } from '../registry.ts';
 import type { KeyValue } from './wire/messages.ts';
-import type { ConfigEntry, RegistryEntry, RegistryEvent } from '../registry.ts';
+import type { ConfigEntry, KnownEntries, RegistryEntry, RegistryEvent } from '../registry.ts';
 
 export class EtcdKeys {
   readonly configKey: Buffer;
@@ -31,13 +31,17 @@ export class EtcdKeys {
     return key.toString('utf8', this.subnetsStart.length);
   }
 
-  decodeEntry({ key, value, lease, mod_revision }: KeyValue): RegistryEntry {
-    return {
+  /** The one of `known` if that is the same, else one that shares its texts as far as they are. */
+  decodeEntry({ key, value, lease, mod_revision }: KeyValue, known?: KnownEntries): RegistryEntry {
+    const entry = {
       key: this.decode(key),
       value: value.toString(),
       leaseId: toLeaseId(lease),
       modRevision: toRevision(mod_revision),
     };
+    const before = known?.get(entry.key);
+    if (before?.value !== entry.value || before.leaseId !== entry.leaseId) return entry;
+    return before.modRevision === entry.modRevision ? before : { ...before, modRevision: entry.modRevision };
   }
 
   decodeEvent(type: 'Put' | 'Delete', pair: KeyValue): RegistryEvent {

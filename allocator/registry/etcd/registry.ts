@@ -9,6 +9,7 @@ import type {
   NewEntry,
   Registry,
   RegistryChanges,
+  KnownEntries,
   LeaseId,
   MetaListener,
   RegistryEntry,
@@ -62,8 +63,8 @@ class EtcdRegistry implements Registry {
     this.#transactions = new EtcdTransactions(this.#keys);
   }
 
-  async snapshot(signal?: AbortSignal): Promise<RegistrySnapshot> {
-    const { count: _, ...snapshot } = await this.#read('snapshot', {}, signal);
+  async snapshot(signal?: AbortSignal, known?: KnownEntries): Promise<RegistrySnapshot> {
+    const { count: _, ...snapshot } = await this.#read('snapshot', {}, signal, known);
     return snapshot;
   }
 
@@ -72,19 +73,26 @@ class EtcdRegistry implements Registry {
   }
 
   /** The count is that of all entries, whatever `filter` leaves out. */
-  async #read(name: string, filter: RangeFilter, signal?: AbortSignal): Promise<RegistryChanges> {
+  async #read(
+    name: string,
+    filter: RangeFilter,
+    signal?: AbortSignal,
+    known?: KnownEntries,
+  ): Promise<RegistryChanges> {
     // Only a transaction reads two ranges at one revision.
     const request = {
       success: [{ request_range: { key: this.#keys.configKey } }, this.#transactions.listSubnets(filter)],
     };
-    const response = await this.#txn(name, this.#keys.scope, true, request, signal);
-    const [configPair] = response.responses[0]?.response_range.kvs ?? [];
-    const { kvs = [], count = 0 } = response.responses[1]?.response_range ?? {};
+    const { header, ranges } = await this.#client.unary(this.#call(name, true), signal, (rpc) =>
+      rpc.list(request),
+    );
+    const [configPair] = ranges[0]?.kvs ?? [];
+    const { kvs = [], count = 0 } = ranges[1] ?? {};
     const entries: RegistryEntry[] = [];
-    await eachInSlices(kvs, ENTRIES_PER_SLICE, (pair) => entries.push(this.#keys.decodeEntry(pair)));
+    await eachInSlices(kvs, ENTRIES_PER_SLICE, (pair) => entries.push(this.#keys.decodeEntry(pair, known)));
     signal?.throwIfAborted();
     return {
-      revision: toRevision(response.header.revision),
+      revision: toRevision(header.revision),
       ...(configPair !== undefined && { config: decodeConfig(configPair) }),
       entries,
       count,

@@ -9,6 +9,7 @@ import type {
   LeaseGrantRequest,
   LeaseRequest,
   LeaseResponse,
+  ListResponse,
   PutRequest,
   RangeRequest,
   RangeResponse,
@@ -62,6 +63,11 @@ export class EtcdRpc {
 
   txn(request: TxnRequest): Promise<TxnResponse> {
     return this.#unary(methods.TXN, request);
+  }
+
+  /** A transaction that has nothing but ranges. */
+  list(request: TxnRequest): Promise<ListResponse> {
+    return this.#unary(methods.LIST, request);
   }
 
   leaseGrant(request: LeaseGrantRequest): Promise<LeaseResponse> {

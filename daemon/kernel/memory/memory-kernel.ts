@@ -9,6 +9,7 @@ import type {
   Interface,
   Kernel,
   KernelNotification,
+  KnownState,
   MainRoute,
   RouteFilter,
   RouteLookup,
@@ -25,9 +26,11 @@ import { MemoryTables, type TableEvent } from './memory-tables.ts';
 import { renderTables } from './memory-text.ts';
 import { KernelReadError, type Outcome } from '../netlink/outcome.ts';
 import { MemoryPacketPath } from './memory-packet-path.ts';
+import { readerOf } from './memory-reader.ts';
 import { type DescriptorStore, PathTable } from '../path-table.ts';
 import type { WireguardDeviceMessage } from '../wireguard/wireguard-model.ts';
 import { EndpointMemory } from '../wireguard/wireguard-objects.ts';
+import { ReadMemory } from '../read-memory.ts';
 import { readInterfaces, readRoutes, readState } from '../state-reader.ts';
 import { describeNeighbourChange, RouteChanges } from '../table-notifications.ts';
 
@@ -53,6 +56,8 @@ export interface MemoryKernelOptions {
 /** A kernel in memory. */
 export class MemoryKernel implements Kernel {
   readonly tables = new MemoryTables();
+  readonly #reader = readerOf(this.tables);
+  readonly #memory = new ReadMemory();
   readonly packetPath = new MemoryPacketPath({ makeTun: (name) => this.tables.addTun(name) });
   readonly sysctls = new Map<string, string>();
   /** `flannel.1 tx-checksum-ip-generic` of every offload that is off. */
@@ -117,27 +122,28 @@ export class MemoryKernel implements Kernel {
   }
 
   /** What {@link readState} reads, without its faults. */
-  inspect(ownership: Ownership): Promise<ActualState> {
+  inspect(ownership: Ownership, known?: KnownState): Promise<ActualState> {
     const { ike, cloudRoutes } = this.external;
-    return readState({ ...this.#state, ike, cloudRoutes }, ownership);
+    const [tables, memory] = [this.#reader, this.#memory];
+    return readState({ ...this.#state, tables, memory, ike, cloudRoutes }, ownership, known);
   }
 
   // Kernel
 
-  async readState(ownership: Ownership): Promise<ActualState> {
+  async readState(ownership: Ownership, known?: KnownState): Promise<ActualState> {
     if (this.#failedReads > 0) {
       this.#failedReads--;
       throw new KernelReadError('routes', 'EINTR', 'the table kept changing while it was read');
     }
-    return this.inspect(ownership);
+    return this.inspect(ownership, known);
   }
 
   readInterfaces(): Promise<readonly Interface[]> {
-    return readInterfaces(this.tables);
+    return readInterfaces(this.#reader);
   }
 
   readRoutes(filter?: RouteFilter): Promise<readonly MainRoute[]> {
-    return readRoutes(this.tables, filter);
+    return readRoutes(this.#reader, filter);
   }
 
   /** Longest prefix, then lowest metric, over routes without policy. */

@@ -4,7 +4,6 @@
 // Linux 6.18.
 import type { Cidr, IpAddress } from '../../../lib/address.ts';
 import type { FdbObject, NeighbourObject } from '../../../backends/kernel-state.ts';
-import type { KernelTables } from '../kernel-tables.ts';
 import type { AddressMessage } from '../netlink/address.ts';
 import { AF_INET, IFA_F_PERMANENT, NUD_PERMANENT, RT_SCOPE_UNIVERSE } from '../netlink/constants.ts';
 import type { FouPort } from '../netlink/fou.ts';
@@ -28,7 +27,7 @@ export type TableEvent =
 /** A link to be made; defaults are those of a veth. */
 export type MemoryInterface = Partial<Omit<LinkMessage, 'index'>> & { readonly name: string };
 
-export class MemoryTables implements KernelTables {
+export class MemoryTables {
   /** Called for each change, in order. */
   onEvent: (event: TableEvent) => void = () => undefined;
   /** Ports of FOU; they outlive devices, and their changes are not notified. */

@@ -11,6 +11,7 @@ import {
   NDA_LLADDR,
   NDA_NH_ID,
   NDA_PORT,
+  NDA_PROBES,
   NDA_VNI,
   NLM_F_CREATE,
   NLM_F_DUMP,
@@ -24,9 +25,16 @@ import {
 } from './constants.ts';
 import { IFINFO_BYTES } from './link-header.ts';
 import { AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
+import type { DigestFormat } from './message-digest.ts';
 
 /** Bytes of `struct ndmsg`. */
 const NDMSG_BYTES = 12;
+
+/** Without how long ago an entry was used, and how often its neighbour was asked. */
+export const NEIGHBOUR_DIGEST: DigestFormat = {
+  headerBytes: NDMSG_BYTES,
+  volatile: (1 << NDA_CACHEINFO) | (1 << NDA_PROBES),
+};
 
 /** One neighbour entry, or one remote of one forwarding entry. */
 export interface NeighbourMessage {

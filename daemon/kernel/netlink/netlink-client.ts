@@ -9,7 +9,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NLM_F_ACK, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './constants.ts';
 import { decodeError } from './error-message.ts';
-import { MessageWriter } from './message.ts';
+import { forEachMessage, MessageWriter } from './message.ts';
 import { DONE, KernelReadError, type Outcome } from './outcome.ts';
 import type { OpenSocket } from './socket.ts';
 import { CLOSED, TransactionSocket } from './transaction.ts';
@@ -50,7 +50,8 @@ const ANSWER_BYTES = 2048;
 /** Far enough below 2^32 for any batch. */
 const LAST_SEQUENCE = 0xffff_0000;
 const MAX_DUMP_ATTEMPTS = 6;
-const LARGE_DUMP = 500;
+/** Datagrams of a dump after which others have a turn: hundreds of messages. */
+const LARGE_DUMP = 2;
 
 export class NetlinkClient {
   readonly #socket: TransactionSocket;
@@ -98,9 +99,20 @@ export class NetlinkClient {
    * (EINTR).
    */
   async dump<T>(what: string, request: Request, decode: Decode<T>): Promise<T[]> {
+    const items: T[] = [];
+    for (const datagram of await this.dumpDatagrams(what, request))
+      forEachMessage(datagram, (type, start, end) => {
+        const item = type === NLMSG_DONE ? undefined : decode(datagram, start, end);
+        if (item !== undefined) items.push(item);
+      });
+    return items;
+  }
+
+  /** As {@link dump}: the datagrams as they came, with the message that ends them. */
+  async dumpDatagrams(what: string, request: Request): Promise<readonly Buffer[]> {
     for (let attempt = 1; ; attempt++) {
-      const result = await this.#socket.enqueue(() => this.#dumpOnce(request, decode));
-      if (Array.isArray(result)) {
+      const result = await this.#socket.enqueue(() => this.#dumpOnce(request));
+      if (isDatagrams(result)) {
         // All datagrams of a dump are read in one turn, and would be of the next as well.
         if (result.length > LARGE_DUMP) await nextTurn();
         return result;
@@ -163,22 +175,17 @@ export class NetlinkClient {
     }));
   }
 
-  async #dumpOnce<T>(
-    request: Request,
-    decode: Decode<T>,
-  ): Promise<T[] | Exclude<Outcome, { status: 'done' }>> {
-    const items: T[] = [];
+  async #dumpOnce(request: Request): Promise<readonly Buffer[] | Exclude<Outcome, { status: 'done' }>> {
+    const datagrams: Buffer[] = [];
     let isInterrupted = false;
-    const outcome = await this.#transact(request, 0, (buffer, start, end) => {
+    const outcome = await this.#transact(request, 0, (buffer, start) => {
       if ((buffer.readUInt16LE(start + 6) & NLM_F_DUMP_INTR) !== 0) isInterrupted = true;
-      if (buffer.readUInt16LE(start + 4) === NLMSG_DONE) return;
-      const item = decode(buffer, start, end);
-      if (item !== undefined) items.push(item);
+      if (datagrams.at(-1) !== buffer) datagrams.push(buffer);
     });
     if (outcome.status !== 'done') return outcome;
     return isInterrupted
       ? { status: 'unknown', message: 'the table kept changing while it was read' }
-      : items;
+      : datagrams;
   }
 
   /** One request; every message of its answer goes to `onItem`, the last of a dump too. */
@@ -209,6 +216,10 @@ export class NetlinkClient {
     if (this.#sequence >= LAST_SEQUENCE) this.#sequence = 1;
     return this.#sequence;
   }
+}
+
+function isDatagrams(result: readonly Buffer[] | Outcome): result is readonly Buffer[] {
+  return Array.isArray(result);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_REPLACE,
+  RTA_CACHEINFO,
   RTA_DST,
   RTA_GATEWAY,
   RTA_MULTIPATH,
@@ -29,10 +30,14 @@ import {
   RT_TABLE_MAIN,
 } from './constants.ts';
 import { align, AttributeTable, HEADER_BYTES, type MessageWriter } from './message.ts';
+import type { DigestFormat } from './message-digest.ts';
 
 /** Bytes of `struct rtmsg` and `struct rtnexthop`. */
 const RTMSG_BYTES = 12;
 const RTNEXTHOP_BYTES = 8;
+
+/** Without when an IPv6 route was used last and when it expires. */
+export const ROUTE_DIGEST: DigestFormat = { headerBytes: RTMSG_BYTES, volatile: 1 << RTA_CACHEINFO };
 
 /** RTM_NEWROUTE or RTM_DELROUTE. */
 export interface RouteMessage {

@@ -9,10 +9,13 @@ import { deviceOf } from '../object-device.ts';
 export class CachedState {
   readonly #objects: Map<ObjectKey, KernelObject>;
   readonly #foreignLinks: Map<string, ForeignLink>;
+  /** Keys of objects that were read and became others. */
+  readonly #changed = new Set<ObjectKey>();
 
-  constructor(actual: ActualState) {
-    this.#objects = new Map(actual.objects);
-    this.#foreignLinks = new Map(actual.foreignLinks);
+  /** Takes what was read over. */
+  constructor({ objects, foreignLinks }: ActualState) {
+    this.#objects = objects;
+    this.#foreignLinks = foreignLinks;
   }
 
   get objects(): ReadonlyMap<ObjectKey, KernelObject> {
@@ -23,8 +26,19 @@ export class CachedState {
     return this.#foreignLinks;
   }
 
+  /** Whether nothing was recorded under `key` since it was read. */
+  isAsRead(key: ObjectKey): boolean {
+    return !this.#changed.has(key);
+  }
+
+  /** Puts `object` in place of what was read under its key, which is the same in all that it has. */
+  substitute(key: ObjectKey, object: KernelObject): void {
+    this.#objects.set(key, object);
+  }
+
   /** Records one object as it is now, or its absence. */
   record(key: ObjectKey, object: KernelObject | undefined): void {
+    if (this.#objects.has(key)) this.#changed.add(key);
     if (object === undefined) this.#objects.delete(key);
     else this.#objects.set(key, object);
   }
@@ -53,6 +67,6 @@ export class CachedState {
 
   #dropDevice(name: string): void {
     this.#foreignLinks.delete(name);
-    for (const [key, object] of this.#objects) if (deviceOf(object) === name) this.#objects.delete(key);
+    for (const [key, object] of this.#objects) if (deviceOf(object) === name) this.record(key, undefined);
   }
 }

@@ -5,7 +5,7 @@ import type { Clock } from '../../../lib/clock.ts';
 import { objectKey } from '../../../backends/kernel-state.ts';
 import type { ObjectKey, SysctlObject } from '../../../backends/kernel-state.ts';
 import type { ActualObject } from '../../kernel/actual-state.ts';
-import { readSetting, type Kernel, type Step } from '../../kernel/kernel.ts';
+import { readSetting, type Kernel, type KnownState, type Step } from '../../kernel/kernel.ts';
 import { CachedState } from './cached-state.ts';
 import { Expectations } from './expectations.ts';
 import type { Notified } from './expectations.ts';
@@ -17,6 +17,8 @@ export interface KernelCacheDeps {
   readonly kernel: Pick<Kernel, 'readState' | 'readSysctl' | 'readFeature'>;
   readonly clock: Pick<Clock, 'nowMs'>;
 }
+
+const NOTHING_KNOWN: KnownState = { objects: new Map(), isAsRead: () => false };
 
 export class KernelCache {
   readonly #deps: KernelCacheDeps;
@@ -76,7 +78,7 @@ export class KernelCache {
     const { kernel } = this.#deps;
     this.#newerThanRead = new Map<ObjectKey, Notified>();
     try {
-      const state = new CachedState(await kernel.readState(ownership));
+      const state = new CachedState(await kernel.readState(ownership, this.#state ?? NOTHING_KNOWN));
       for (const setting of settings) {
         const found = await readSetting(kernel, setting).catch(() => undefined);
         if (found !== undefined) state.record(objectKey(setting), found);

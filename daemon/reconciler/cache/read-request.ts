@@ -1,7 +1,7 @@
 // What a full read has to cover beside the tables. Pure.
 import type { Ownership } from '../../../backends/backend.ts';
 import { isSetting, objectKey } from '../../../backends/kernel-state.ts';
-import type { KernelObject, SettingObject } from '../../../backends/kernel-state.ts';
+import type { SettingObject } from '../../../backends/kernel-state.ts';
 import { HOST } from '../desired-state.ts';
 import type { CachedView, DesiredView, View } from '../view.ts';
 
@@ -40,7 +40,9 @@ export function wantedSettings(desired: DesiredView): readonly SettingObject[] {
 
 /** Features that no owner wants any more and that are still set: no table holds them. */
 function obsoleteFeatures(desired: DesiredView, cached: CachedView | undefined): readonly SettingObject[] {
-  const isObsolete = (object: KernelObject): object is SettingObject =>
-    object.kind === 'feature' && !desired.objects.has(objectKey(object));
-  return [...(cached?.objects.values() ?? [])].filter(isObsolete);
+  const obsolete: SettingObject[] = [];
+  // Among tens of thousands of entries.
+  for (const object of cached?.objects.values() ?? [])
+    if (object.kind === 'feature' && !desired.objects.has(objectKey(object))) obsolete.push(object);
+  return obsolete;
 }

@@ -68,8 +68,12 @@ export class StatusReporter {
     for (const owner of owners) this.#stale.add(owner);
   }
 
-  markAllStale(): void {
-    this.markStale([HOST, ...this.#peers.keys()]);
+  /**
+   * Everything was read and compared, and owners of what is no longer as desired are stale. If all were in sync, the others still are.
+   */
+  onCompared(wasKnown: boolean): void {
+    const isInSync = this.#table.count('in-sync') === this.#peers.size;
+    this.markStale(wasKnown && isInSync ? [HOST] : [HOST, ...this.#peers.keys()]);
   }
 
   /**

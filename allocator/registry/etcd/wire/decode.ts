@@ -6,6 +6,8 @@ import type {
   AuthenticateResponse,
   KeyValue,
   LeaseResponse,
+  ListedRange,
+  ListResponse,
   RangeResponse,
   Response,
   ResponseHeader,
@@ -105,6 +107,49 @@ function readEvent(reader: ProtoReader): WatchEvent {
     return true;
   });
   return { type, kv };
+}
+
+class Pairs implements Iterable<KeyValue> {
+  readonly positions: number[] = [];
+  readonly #buffer: Buffer;
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
+
+  *[Symbol.iterator](): Iterator<KeyValue> {
+    const reader = new ProtoReader(this.#buffer);
+    for (const at of this.positions) yield reader.messageAt(at, readKeyValue);
+  }
+}
+
+export function decodeList(bytes: Buffer): ListResponse {
+  const reader = new ProtoReader(bytes);
+  const ranges: ListedRange[] = [];
+  const response: Mutable<ListResponse> = { header: { revision: 0 }, ranges };
+  return fill(reader, response, (field) => {
+    if (field === 1) response.header = reader.message(readHeader);
+    else if (field === 3) ranges.push(reader.message((inner) => readListedRange(inner, bytes)));
+    else return false;
+    return true;
+  });
+}
+
+/** The range inside of a response_op. */
+function readListedRange(reader: ProtoReader, bytes: Buffer): ListedRange {
+  const kvs = new Pairs(bytes);
+  const range: Mutable<ListedRange> = { kvs, count: 0 };
+  const readField = (field: number): boolean => {
+    if (field === 2) kvs.positions.push(reader.skipMessage());
+    else if (field === 4) range.count = reader.number();
+    else return false;
+    return true;
+  };
+  return fill(reader, range, (field) => {
+    if (field !== 1) return false;
+    reader.message((inner) => fill(inner, range, readField));
+    return true;
+  });
 }
 
 export function decodeRange(bytes: Buffer): RangeResponse {

@@ -91,6 +91,18 @@ export interface RangeResponse extends Response {
   readonly count: number;
 }
 
+/** A range whose pairs are decoded as they are gone through: there may be tens of thousands. */
+export interface ListedRange {
+  readonly kvs: Iterable<KeyValue>;
+  /** Of all keys in the range, whatever a filter leaves out. */
+  readonly count: number;
+}
+
+/** The answer to a transaction of ranges alone. */
+export interface ListResponse extends Response {
+  readonly ranges: readonly ListedRange[];
+}
+
 /** Has one of the two, or none for a write; the request says which. */
 export interface ResponseOp {
   readonly response_range: RangeResponse;

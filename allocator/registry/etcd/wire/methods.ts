@@ -14,6 +14,8 @@ export const RANGE = method('KV.range', encode.encodeRange, decode.decodeRange);
 export const PUT = method('KV.put', encode.encodePut, decode.decodeResponse);
 export const DELETE_RANGE = method('KV.deleteRange', encode.encodeDeleteRange, decode.decodeResponse);
 export const TXN = method('KV.txn', encode.encodeTxn, decode.decodeTxn);
+/** {@link TXN} with nothing but ranges, which may be long. */
+export const LIST = method('KV.txn', encode.encodeTxn, decode.decodeList);
 export const LEASE_GRANT = method('Lease.leaseGrant', encode.encodeLeaseGrant, decode.decodeLease);
 export const LEASE_REVOKE = method('Lease.leaseRevoke', encode.encodeLease, decode.decodeResponse);
 export const LEASE_KEEP_ALIVE = method('Lease.leaseKeepAlive', encode.encodeLease, decode.decodeLease);

@@ -34,13 +34,15 @@ export class ProtoReader {
 
   /** An int64 in decimal: ids of leases exceed what a number holds exactly. */
   int64(): string {
-    let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
+    let [low, middle, high] = [0, 0, 0];
+    for (let shift = 0; shift < MAX_VARINT_BYTES * 7; shift += 7) {
       const byte = this.#byte();
-      value |= BigInt(byte & 127) << shift;
-      if (byte < 128) return BigInt.asIntN(64, value).toString();
-      if (shift >= 63n) throw damaged();
+      if (shift < 28) low += (byte & 127) << shift;
+      else if (shift < 56) middle += (byte & 127) << (shift - 28);
+      else high += (byte & 127) << (shift - 56);
+      if (byte < 128) return decimal(low, middle, high);
     }
+    throw damaged();
   }
 
   bytes(): Buffer {
@@ -66,6 +68,21 @@ export class ProtoReader {
     if (this.#position !== end) throw damaged();
     this.#end = outerEnd;
     return value;
+  }
+
+  /** Skips a message inside of this one; {@link messageAt} reads it later. */
+  skipMessage(): number {
+    const at = this.#position;
+    this.#position = this.#fieldEnd();
+    return at;
+  }
+
+  /** Reads the message that {@link skipMessage} skipped; the same reader must not be amid another. */
+  messageAt<T>(at: number, read: (reader: this) => T): T {
+    this.#position = at;
+    this.#end = this.#buffer.length;
+    this.#wireType = 2;
+    return this.message(read);
   }
 
   skip(): void {
@@ -99,6 +116,13 @@ export class ProtoReader {
     if (this.#position >= this.#end) throw damaged();
     return this.#buffer[this.#position++]!;
   }
+}
+
+/** Of 28, 28 and 8 bits. Most are numbers that a double holds. */
+function decimal(low: number, middle: number, high: number): string {
+  if (high === 0 && middle < 1 << 24) return String(middle * 2 ** 28 + low);
+  const bits = (BigInt(high) << 56n) | (BigInt(middle) << 28n) | BigInt(low);
+  return BigInt.asIntN(64, bits).toString();
 }
 
 function damaged(): RangeError {

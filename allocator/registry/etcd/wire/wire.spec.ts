@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import protobuf from 'protobufjs';
-import { decodeLease, decodeRange, decodeTxn, decodeWatch } from './decode.ts';
+import { decodeLease, decodeList, decodeRange, decodeTxn, decodeWatch } from './decode.ts';
 import { encodeAuthenticate, encodeLease, encodeTxn, encodeWatch } from './encode.ts';
 import type { TxnRequest } from './messages.ts';
 import { ProtoReader } from './proto-reader.ts';
@@ -69,6 +69,25 @@ describe('messages of etcd', () => {
             {},
           ],
         });
+      }),
+    );
+  });
+
+  it('are read as the reference reads them: two ranges, whose pairs are read later', () => {
+    const range = fc.record({ kvs: fc.array(pair, { maxLength: 5 }), count, more: fc.boolean() });
+    fc.assert(
+      fc.property(range, range, count, (first, second, revision) => {
+        const header = { revision, cluster_id: '18446744073709551615', raft_term: 7 };
+        const lists = [first, second];
+        const responses = lists.map((list) => ({ response_range: { header, ...list } }));
+        const encoded = encodeAs('etcdserverpb.TxnResponse', { header, succeeded: true, responses });
+        const answer = decodeList(encoded);
+        assert.equal(answer.header.revision, revision);
+        const whole = decodeTxn(encoded).responses.map(({ response_range }) => response_range);
+        assert.deepEqual(
+          answer.ranges.map((each) => [[...each.kvs], each.count]),
+          whole.map((each) => [each.kvs, each.count]),
+        );
       }),
     );
   });
