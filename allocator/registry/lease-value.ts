@@ -2,6 +2,7 @@
 // and read as tolerantly. Knows nothing of what a backend puts into its data.
 import { parseIpv4, parseIpv6 } from '../../lib/address.ts';
 import type { Ipv4, Ipv6 } from '../../lib/address.ts';
+import { defined } from '../../lib/defined.ts';
 import type { LeaseAttributes, LegacyTransport, WeftAttributes } from '../lease.ts';
 
 export type LeaseValueResult =
@@ -155,14 +156,14 @@ function decodeFields(fields: ReadonlyMap<string, unknown>): LeaseValueResult {
   const backendData = fields.get('backenddata') ?? undefined;
   const backendV6Data = fields.get('backendv6data') ?? undefined;
   const weft = decodeWeft(fields.get('weft'));
-  const attributes: LeaseAttributes = {
-    ...(publicIp !== UNSET_IPV4 && { publicIp }),
-    ...(publicIpv6 !== UNSET_IPV6 && { publicIpv6 }),
+  const attributes: LeaseAttributes = defined({
+    publicIp: publicIp === UNSET_IPV4 ? undefined : publicIp,
+    publicIpv6: publicIpv6 === UNSET_IPV6 ? undefined : publicIpv6,
     backendType,
-    ...(backendData !== undefined && { backendData }),
-    ...(backendV6Data !== undefined && { backendV6Data }),
-    ...(weft && { weft }),
-  };
+    backendData,
+    backendV6Data,
+    weft,
+  });
   return { ok: true, attributes };
 }
 

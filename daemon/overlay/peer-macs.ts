@@ -19,7 +19,8 @@ export class PeerMacs {
     for (const mac of this.#macs.get(key) ?? []) this.#keys.delete(mac, key);
     const macs = peer === undefined ? [] : macsOf(peer.attributes);
     if (macs.length === 0) this.#macs.delete(key);
-    else this.#macs.set(key, macs);
+    // A copy has no room for more, which takes 150 bytes.
+    else this.#macs.set(key, [...macs]);
     for (const mac of macs) this.#keys.add(mac, key);
   }
 }

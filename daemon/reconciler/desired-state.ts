@@ -98,9 +98,11 @@ export class DesiredState {
   }
 
   #setClaim(key: ObjectKey, owner: Owner, object: KernelObject | undefined): void {
-    const claims = (this.#claims.get(key) ?? []).filter((claim) => claim.owner !== owner);
-    if (object !== undefined) claims.push({ owner, object });
+    const others = (this.#claims.get(key) ?? []).filter((claim) => claim.owner !== owner);
+    // A literal has room for its items alone, and nearly all keys have one claim.
+    const claims = object === undefined ? others : [...others, { owner, object }];
     if (claims.length === 0) this.#claims.delete(key);
+    else if (claims.length === 1) this.#claims.set(key, [claims[0]!]);
     else
       this.#claims.set(
         key,
