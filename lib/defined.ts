@@ -1,6 +1,8 @@
 // Objects whose optional members are left out where they are undefined.
 
-type Optional<Fields> = { [Name in keyof Fields]: undefined extends Fields[Name] ? Name : never }[keyof Fields];
+type Optional<Fields> = {
+  [Name in keyof Fields]: undefined extends Fields[Name] ? Name : never;
+}[keyof Fields];
 
 /** Members that may be undefined are optional. */
 export type Defined<Fields> = Omit<Fields, Optional<Fields>> & {

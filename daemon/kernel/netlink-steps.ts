@@ -47,7 +47,9 @@ export function planStep(step: TableStep, index: number): readonly PlannedReques
     case 'address':
       return planAddress(object, index, isMismatched);
     case 'neighbour':
-      return [change((writer) => encodeNeighbourSet(writer, { index, address: object.address, mac: object.mac }))];
+      return [
+        change((writer) => encodeNeighbourSet(writer, { index, address: object.address, mac: object.mac })),
+      ];
     case 'fdb':
       return planFdb(object, index, isMismatched);
     case 'route':
