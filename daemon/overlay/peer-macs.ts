@@ -27,8 +27,11 @@ export class PeerMacs {
 
 /** VTEP MACs in `attributes`, of all families. */
 export function macsOf(attributes: LeaseAttributes): readonly MacAddress[] {
-  return FAMILIES.flatMap((family) => {
-    const parsed = parseVxlanData(backendDataOf(attributes, family));
-    return parsed.ok ? [parsed.data.mac] : [];
-  });
+  const macs: MacAddress[] = [];
+  for (const family of FAMILIES) {
+    const data = backendDataOf(attributes, family);
+    const parsed = data === undefined ? undefined : parseVxlanData(data);
+    if (parsed?.ok === true) macs.push(parsed.data.mac);
+  }
+  return macs;
 }
