@@ -2,8 +2,8 @@
  * Netlink socket options that Node's netlink package lacks: extended acks, capped acks, strict dump
  * checking, a receive buffer beyond net.core.rmem_max, and NETLINK_NO_ENOBUFS. A pending ENOBUFS
  * makes libuv call the package's poll handler with an error, and the package then aborts the
- * process. Reads many datagrams at a time, without an allocation for each. The socket belongs to the caller: it is not
- * closed here.
+ * process. Reads many datagrams at a time, without an allocation for each. The socket belongs to
+ * the caller: it is not closed here.
  */
 #include "binding.h"
 
@@ -82,15 +82,14 @@ static napi_value count_netlink_drops(napi_env env, napi_callback_info info) {
 }
 
 /*
- * Appends the next datagram of the kernel to `bytes`, of which `room` are free. Returns its length, 0 if there is none, or
- * negative errno: -EMSGSIZE if it was longer.
+ * Appends the next datagram of the kernel to `bytes`, of which `room` are free. Returns its length,
+ * 0 if there is none, or negative errno: -EMSGSIZE if it was longer.
  */
 static ssize_t read_datagram(int fd, uint8_t *bytes, size_t room) {
   for (;;) {
     struct sockaddr_nl sender = {0};
     struct iovec vector = {.iov_base = bytes, .iov_len = room};
-    struct msghdr header = {
-        .msg_name = &sender, .msg_namelen = sizeof(sender), .msg_iov = &vector, .msg_iovlen = 1};
+    struct msghdr header = {.msg_name = &sender, .msg_namelen = sizeof(sender), .msg_iov = &vector, .msg_iovlen = 1};
     const ssize_t length = recvmsg(fd, &header, MSG_DONTWAIT);
     if (length < 0 && errno == EINTR) continue;
     if (length < 0) return errno == EAGAIN ? 0 : -errno;
@@ -101,8 +100,8 @@ static ssize_t read_datagram(int fd, uint8_t *bytes, size_t room) {
 }
 
 /*
- * readNetlink(fd, buffer, longest): reads datagrams of the kernel, one after the other, while a `longest` one would fit.
- * Returns the bytes read.
+ * readNetlink(fd, buffer, longest): reads datagrams of the kernel, one after the other, while a
+ * `longest` one would fit. Returns the bytes read.
  */
 static napi_value read_netlink(napi_env env, napi_callback_info info) {
   napi_value values[3], result;
