@@ -6,10 +6,13 @@ import type { LeaseAttributes, LeaseSubnets } from '../allocator/lease.ts';
 import type { HostFacts } from './backend.ts';
 
 export const FAMILIES: readonly Family[] = [4, 6];
+const IPV4_ALONE: readonly Family[] = [4];
+const IPV6_ALONE: readonly Family[] = [6];
 
 /** Families that the network config turns on, IPv4 first. */
-export function familiesOf(config: NetworkConfig): readonly Family[] {
-  return FAMILIES.filter((family) => rangeOf(config, family) !== undefined);
+export function familiesOf({ ipv4, ipv6 }: NetworkConfig): readonly Family[] {
+  if (ipv4 !== undefined) return ipv6 === undefined ? IPV4_ALONE : FAMILIES;
+  return ipv6 === undefined ? [] : IPV6_ALONE;
 }
 
 /** Range of one family, unset if the config leaves the family off. */

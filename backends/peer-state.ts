@@ -88,6 +88,9 @@ function familyState(
 const MODES = ['tunnel', 'userspace', 'direct', 'command'] as const;
 
 function combine(families: readonly PeerFamilyState[]): PeerState {
+  const [only, second] = families;
+  if (only !== undefined && second === undefined && only.mode !== 'error')
+    return { mode: only.mode, objects: only.objects };
   const reasons: string[] = [];
   const objects: KernelObject[] = [];
   const modes = new Set<PeerFamilyState['mode']>();

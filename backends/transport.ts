@@ -2,6 +2,7 @@
 // agree. Matches the transport that a lease announces, and rewrites a lease as if it announced
 // another. Pure.
 import type { Family } from '../lib/address.ts';
+import { defined } from '../lib/defined.ts';
 import type { BackendConfig, BackendType } from '../allocator/config/config.ts';
 import type { Lease, LeaseAttributes, LegacyTransport } from '../allocator/lease.ts';
 import { backendDataOf, publicIpOf } from './address-family.ts';
@@ -106,13 +107,8 @@ function isPlain(type: string): type is Exclude<BackendType, 'vxlan' | 'udp' | '
  */
 export function assumeTransport(peer: Lease, transport: Transport): Lease | undefined {
   const { backendData, backendV6Data, backendType, weft } = peer.attributes;
-  const advertised = {
-    backendType,
-    backendData,
-    backendV6Data,
-    ...(weft?.port !== undefined && { port: weft.port }),
-    ...(weft?.keyEpoch !== undefined && { keyEpoch: weft.keyEpoch }),
-  };
+  const [port, keyEpoch] = [weft?.port, weft?.keyEpoch];
+  const advertised = defined({ backendType, backendData, backendV6Data, port, keyEpoch });
   if (matchTransport(advertised, [transport]) !== undefined) return peer;
   const legacy = weft?.leaving?.find((one) => matchTransport(one, [transport]) !== undefined);
   const known = withoutZeroChecksum(peer.attributes);

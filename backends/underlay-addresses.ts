@@ -15,8 +15,17 @@ export interface UnderlayAddress {
 
 type Facts = Pick<HostFacts, 'interface' | 'publicIp' | 'publicIpv6' | 'underlayRoutes' | 'etcdAddresses'>;
 
+/** Thousands of peers are derived from the same facts. */
+const known = new WeakMap<Facts, readonly UnderlayAddress[]>();
+
 /** Each address once, with its first role. */
 export function underlayAddresses(host: Facts): readonly UnderlayAddress[] {
+  const addresses = known.get(host) ?? listAddresses(host);
+  known.set(host, addresses);
+  return addresses;
+}
+
+function listAddresses(host: Facts): readonly UnderlayAddress[] {
   const { name, ipv4, ipv6 } = host.interface;
   const found = new Map<IpAddress, string>();
   const add = (address: IpAddress | undefined, role: string): void => {

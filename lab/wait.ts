@@ -49,6 +49,17 @@ export function waitEvenly(
   return poll(what, condition, timeoutMs * TIME_SCALE, intervalMs, evenPauseMs);
 }
 
+/** As {@link waitEvenly}, with pauses of a hundredth of the time waited: where a poll is work for what is measured. */
+export function waitRarely(
+  what: string,
+  condition: Condition,
+  timeoutMs: number,
+  intervalMs = DEFAULT_INTERVAL_MS,
+): Promise<void> {
+  const pauseAfter = (times: PollTimes): number => Math.max(evenPauseMs(times), times.waitedMs / 100);
+  return poll(what, condition, timeoutMs * TIME_SCALE, intervalMs, pauseAfter);
+}
+
 async function poll(
   what: string,
   condition: Condition,

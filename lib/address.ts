@@ -157,7 +157,10 @@ export function addressOf(cidr: Cidr): IpAddress {
 
 /** Length of a canonical CIDR's prefix, in bits. */
 export function prefixLengthOf(cidr: Cidr): number {
-  return Number(cidr.slice(cidr.indexOf('/') + 1));
+  let length = 0;
+  for (let index = cidr.indexOf('/') + 1; index < cidr.length; index++)
+    length = length * 10 + cidr.charCodeAt(index) - DIGIT_ZERO;
+  return length;
 }
 
 /** Whether `address` lies inside `cidr`; false for another family. */

@@ -44,6 +44,8 @@ describe('native addon', () => {
     assert.equal(native.setNetlinkOptions(1, 1, 4096), false);
     assert.equal(native.setNetlinkOptions(-1, 1, 4096), false);
     assert.throws(() => native.countNetlinkDrops(-1), { code: 'EBADF' });
+    assert.throws(() => native.readNetlink(-1, Buffer.alloc(8), 8), { code: 'EBADF' });
+    assert.equal(native.readNetlink(-1, Buffer.alloc(8), 9), 0);
     assert.throws(() => native.setNetlinkOptions('1' as unknown as number, 1, 1), TypeError);
   });
 });

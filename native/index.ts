@@ -115,6 +115,11 @@ export interface Native extends NativePath, NativeEcho, NativeEchoSweep, NativeC
    */
   setNetlinkOptions(fd: number, portId: number, receiveBytes: number): NetlinkOptions | false;
   /**
+   * Reads datagrams of the kernel that wait at this netlink socket into `buffer`, one after the other, while one of `longest`
+   * bytes would fit. Never waits. @returns the bytes read @throws Error with errno; EMSGSIZE: one was longer, and is lost.
+   */
+  readNetlink(fd: number, buffer: Uint8Array, longest: number): number;
+  /**
    * Datagrams that the kernel dropped at this netlink socket since the start. @throws Error with
    * errno
    */

@@ -244,6 +244,33 @@ describe('netlink kernel', () => {
       }
     }));
 
+  it('reports thousands of changes that wait at once, each in its order', () =>
+    withKernel(async ({ kernel }) => {
+      const keys: string[] = [];
+      kernel.subscribe(
+        () => OWNERSHIP,
+        (notification) => notification.kind === 'object' && keys.push(notification.key),
+      );
+      await kernel.apply([set(NEIGHBOUR)]);
+      await waitFor('names of devices are read', () => keys.includes(objectKey(NEIGHBOUR)));
+      keys.length = 0;
+      // The event loop stands still meanwhile, so that all wait.
+      const addresses = Array.from(
+        { length: 2000 },
+        (_, index) => `10.5.${100 + (index >> 8)}.${index & 255}`,
+      );
+      ipBatch(
+        addresses.map(
+          (address) => `neighbour add ${address} lladdr 02:00:00:00:00:01 dev ${DEVICE} nud permanent`,
+        ),
+      );
+      await waitFor('all are reported', () => keys.length >= addresses.length);
+      assert.deepEqual(
+        keys,
+        addresses.map((address) => `neighbour ${DEVICE} ${address}`),
+      );
+    }));
+
   it('reports an overrun when notifications exceed the buffer, and later changes', () =>
     withKernel(
       async ({ kernel }) => {

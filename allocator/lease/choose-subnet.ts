@@ -2,7 +2,7 @@
 // the registry shows. The decision is carried out with compare-and-swap, so that one made on an
 // outdated view costs a retry and no harm.
 import { overlaps, prefixLengthOf } from '../../lib/address.ts';
-import type { Cidr } from '../../lib/address.ts';
+import type { Cidr, IpAddress } from '../../lib/address.ts';
 import { subnetAround } from '../lease.ts';
 import type { Lease, LeaseSubnets } from '../lease.ts';
 import { MAX_CREATE_KEYS } from '../registry/registry.ts';
@@ -221,9 +221,13 @@ function takenSubnets(input: ChoiceInput, ownKey?: string): LeaseSubnets[] {
 
 function publicAddresses({ leases, pool }: ChoiceInput): LeaseSubnets[] {
   const found: LeaseSubnets[] = [];
-  for (const { attributes } of leases.values())
-    for (const address of [attributes.publicIp, attributes.publicIpv6])
-      if (address !== undefined && pool.contains(address)) found.push(subnetAround(address));
+  const add = (address: IpAddress | undefined): void => {
+    if (address !== undefined && pool.contains(address)) found.push(subnetAround(address));
+  };
+  for (const { attributes } of leases.values()) {
+    add(attributes.publicIp);
+    add(attributes.publicIpv6);
+  }
   return found;
 }
 

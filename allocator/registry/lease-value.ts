@@ -2,6 +2,7 @@
 // and read as tolerantly. Knows nothing of what a backend puts into its data.
 import { parseIpv4, parseIpv6 } from '../../lib/address.ts';
 import type { Ipv4, Ipv6 } from '../../lib/address.ts';
+import { defined } from '../../lib/defined.ts';
 import type { LeaseAttributes, LegacyTransport, WeftAttributes } from '../lease.ts';
 
 export type LeaseValueResult =
@@ -38,7 +39,33 @@ export function decodeLeaseValue(text: string): LeaseValueResult {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     return bad(`the value ${show(json)} is no JSON object`);
   if (isDeeperThan(json, MAX_DEPTH)) return bad(`the value nests more than ${MAX_DEPTH} levels`);
-  return decodeFields(new Map(Object.entries(json).map(([name, value]) => [name.toLowerCase(), value])));
+  return decodeFields(fieldsOf(json));
+}
+
+/** Members of a value by their names in lower case; undefined where missing, which JSON itself cannot express. */
+interface Fields {
+  publicip: unknown;
+  publicipv6: unknown;
+  backendtype: unknown;
+  backenddata: unknown;
+  backendv6data: unknown;
+  weft: unknown;
+}
+
+function fieldsOf(json: object): Readonly<Fields> {
+  const fields: Fields = {
+    publicip: undefined,
+    publicipv6: undefined,
+    backendtype: undefined,
+    backenddata: undefined,
+    backendv6data: undefined,
+    weft: undefined,
+  };
+  for (const [name, value] of Object.entries(json)) {
+    const lowerCase = name.toLowerCase();
+    if (Object.hasOwn(fields, lowerCase)) fields[lowerCase as keyof Fields] = value;
+  }
+  return fields;
 }
 
 /**
@@ -141,28 +168,26 @@ function isEpoch(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function decodeFields(fields: ReadonlyMap<string, unknown>): LeaseValueResult {
-  const publicIp = decodeIpv4(fields.has('publicip') ? fields.get('publicip') : UNSET_IPV4);
+function decodeFields(fields: Readonly<Fields>): LeaseValueResult {
+  const publicIp = decodeIpv4(fields.publicip === undefined ? UNSET_IPV4 : fields.publicip);
   if (publicIp === undefined)
-    return bad(`PublicIP ${show(fields.get('publicip'))} is no IPv4 address: expected four numbers 0..255`);
-  const publicIpv6 = decodeIpv6(fields.get('publicipv6'));
+    return bad(`PublicIP ${show(fields.publicip)} is no IPv4 address: expected four numbers 0..255`);
+  const publicIpv6 = decodeIpv6(fields.publicipv6);
   if (publicIpv6 === undefined)
-    return bad(
-      `PublicIPv6 ${show(fields.get('publicipv6'))} is no IPv6 address: expected one, or null for none`,
-    );
-  const backendType = fields.get('backendtype') ?? '';
+    return bad(`PublicIPv6 ${show(fields.publicipv6)} is no IPv6 address: expected one, or null for none`);
+  const backendType = fields.backendtype ?? '';
   if (typeof backendType !== 'string') return bad(`BackendType ${show(backendType)} is no string`);
-  const backendData = fields.get('backenddata') ?? undefined;
-  const backendV6Data = fields.get('backendv6data') ?? undefined;
-  const weft = decodeWeft(fields.get('weft'));
-  const attributes: LeaseAttributes = {
-    ...(publicIp !== UNSET_IPV4 && { publicIp }),
-    ...(publicIpv6 !== UNSET_IPV6 && { publicIpv6 }),
+  const backendData = fields.backenddata ?? undefined;
+  const backendV6Data = fields.backendv6data ?? undefined;
+  const weft = decodeWeft(fields.weft);
+  const attributes: LeaseAttributes = defined({
+    publicIp: publicIp === UNSET_IPV4 ? undefined : publicIp,
+    publicIpv6: publicIpv6 === UNSET_IPV6 ? undefined : publicIpv6,
     backendType,
-    ...(backendData !== undefined && { backendData }),
-    ...(backendV6Data !== undefined && { backendV6Data }),
-    ...(weft && { weft }),
-  };
+    backendData,
+    backendV6Data,
+    weft,
+  });
   return { ok: true, attributes };
 }
 
@@ -180,9 +205,9 @@ function decodeIpv6(value: unknown): Ipv6 | undefined {
 /** Descends one level at a time and stops at the bound, so it needs no deep stack itself. */
 function isDeeperThan(value: object, levels: number): boolean {
   if (levels === 0) return true;
-  return Object.values(value).some(
-    (child: unknown) => typeof child === 'object' && child !== null && isDeeperThan(child, levels - 1),
-  );
+  for (const child of Object.values(value) as readonly unknown[])
+    if (typeof child === 'object' && child !== null && isDeeperThan(child, levels - 1)) return true;
+  return false;
 }
 
 function escapeAsGoDoes(character: string): string {

@@ -3,6 +3,7 @@
 // would write. Knows nothing of values.
 import { addressOf, networkOf, parseIpv4, parseIpv6, prefixLengthOf } from '../../lib/address.ts';
 import type { Cidr, IpAddress, Ipv4, Ipv6 } from '../../lib/address.ts';
+import { defined } from '../../lib/defined.ts';
 import type { LeaseSubnets } from '../lease.ts';
 
 export type SubnetKeyResult =
@@ -71,10 +72,10 @@ function checked(
   const hasIpv4 = ipv4 !== '0.0.0.0' || length !== 0;
   const hasIpv6 = v6 !== undefined && (v6.address !== '::' || v6.length !== 0);
   if (!hasIpv4 && !hasIpv6) return bad(`${quote(text)} names no subnet: both parts are empty`);
-  const subnets = {
-    ...(hasIpv4 && { ipv4: networkOf(ipv4, length) }),
-    ...(hasIpv6 && { ipv6: networkOf(v6.address, v6.length) }),
-  };
+  const subnets = defined({
+    ipv4: hasIpv4 ? networkOf(ipv4, length) : undefined,
+    ipv6: hasIpv6 ? networkOf(v6.address, v6.length) : undefined,
+  });
   const isNetwork =
     (!hasIpv4 || isFirst(subnets.ipv4, ipv4)) && (!hasIpv6 || isFirst(subnets.ipv6, v6.address));
   if (isNetwork) return { ok: true, subnets };

@@ -2,6 +2,7 @@
 // registry, no clock, and no chance but a hash, so that the same host makes the same choices.
 import { createHash } from 'node:crypto';
 import { contains, familyOf } from '../../lib/address.ts';
+import { defined } from '../../lib/defined.ts';
 import type { Cidr, IpAddress } from '../../lib/address.ts';
 import type { NetworkConfig } from '../config/config.ts';
 import { FreeSlots } from './free-slots.ts';
@@ -149,12 +150,13 @@ export class SubnetPool {
       if (ipv4 !== undefined && this.#ipv4) runs4.push(this.#ipv4.runOf(ipv4));
       if (ipv6 !== undefined && this.#ipv6) runs6.push(this.#ipv6.runOf(ipv6));
     }
-    const size = Math.min(this.#ipv4?.usable ?? Infinity, this.#ipv6?.usable ?? Infinity);
-    return {
-      ...(this.#ipv4 && { ipv4: new FreeSlots(this.#ipv4.usable, runs4) }),
-      ...(this.#ipv6 && { ipv6: new FreeSlots(this.#ipv6.usable, runs6) }),
-      both: new FreeSlots(size, [...runs4, ...runs6]),
-    };
+    const ipv4 = this.#ipv4 && new FreeSlots(this.#ipv4.usable, runs4);
+    const ipv6 = this.#ipv6 && new FreeSlots(this.#ipv6.usable, runs6);
+    // Most networks have one family, and then sorting its slots once is enough.
+    if (ipv4 === undefined || ipv6 === undefined)
+      return defined({ ipv4, ipv6, both: ipv4 ?? ipv6 ?? new FreeSlots(0, []) });
+    const both = new FreeSlots(Math.min(ipv4.size, ipv6.size), [...runs4, ...runs6]);
+    return { ipv4, ipv6, both };
   }
 }
 

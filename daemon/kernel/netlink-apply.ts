@@ -188,15 +188,29 @@ async function applyRun(client: NetlinkClient, run: readonly TableStep[]): Promi
     client,
     run.map((step) => plan(devices, step, planStep)),
   );
-  const retries = run.map((step, index) =>
-    plan(devices, step, (_, device) => planRetry(step, device, errnoOf(outcomes[index]!))),
-  );
-  const repeated = retries.some(({ length }) => length > 0) ? await sendPlans(client, retries) : [];
+  const repeated = outcomes.some(({ status }) => status === 'rejected')
+    ? await retryRejected(client, devices, run, outcomes)
+    : [];
   return run.map((step, index) => {
     const device = devices.get(step.object.dev)!;
     if ('status' in device) return toResult(step, withoutDevice(step, device));
-    return toResult(step, retries[index]!.length > 0 ? repeated[index]! : outcomes[index]!);
+    return toResult(step, repeated[index] ?? outcomes[index]!);
   });
+}
+
+/** One outcome a step; undefined where it is not sent again. */
+async function retryRejected(
+  client: NetlinkClient,
+  devices: ReadonlyMap<string, Device>,
+  run: readonly TableStep[],
+  outcomes: readonly Outcome[],
+): Promise<readonly (Outcome | undefined)[]> {
+  const retries = run.map((step, index) =>
+    plan(devices, step, (_, device) => planRetry(step, device, errnoOf(outcomes[index]!))),
+  );
+  if (retries.every(({ length }) => length === 0)) return [];
+  const repeated = await sendPlans(client, retries);
+  return retries.map(({ length }, index) => (length > 0 ? repeated[index] : undefined));
 }
 
 /** Device of a route without one, such as a blackhole. */
@@ -268,5 +282,5 @@ function planOutcome(requests: Plan, outcomes: readonly Outcome[], from: number)
 }
 
 function toResult(step: Step, outcome: Outcome): StepResult {
-  return { step, ...outcome };
+  return outcome.status === 'done' ? { step, status: 'done' } : { step, ...outcome };
 }

@@ -46,6 +46,8 @@ export interface NotificationReaderOptions {
 
 /** Notifications are short, one a datagram, and each read allocates this much. */
 const DATAGRAM_BYTES = 8 * 1024;
+/** Some 400 notifications, which take some milliseconds. */
+const BATCH_BYTES = 40 * 1024;
 /** Retries of the list of links. */
 const RETRY = { baseMs: 200, capMs: 5_000, random: Math.random };
 const GROUPS = [
@@ -77,7 +79,12 @@ export class NotificationReader {
   constructor(options: NotificationReaderOptions) {
     this.#options = options;
     this.#socket = options.openSocket(
-      { datagramBytes: DATAGRAM_BYTES, receiveBytes: options.receiveBytes, groups: GROUPS },
+      {
+        datagramBytes: DATAGRAM_BYTES,
+        batchBytes: BATCH_BYTES,
+        receiveBytes: options.receiveBytes,
+        groups: GROUPS,
+      },
       {
         onDatagram: (datagram) =>
           forEachMessage(datagram, (type, start, end) => this.#onMessage(type, datagram, start, end)),

@@ -1,6 +1,7 @@
 // One step on a table entry as netlink requests that set or remove it. Pure; links, path routes and
 // sysctls are elsewhere.
 import type { Cidr, IpAddress } from '../../lib/address.ts';
+import { defined } from '../../lib/defined.ts';
 import { BLACKHOLE_METRIC } from '../../backends/kernel-state.ts';
 import type { AddressObject, FdbObject, NeighbourObject, RouteObject } from '../../backends/kernel-state.ts';
 import type { ActualRoute } from './actual-state.ts';
@@ -46,7 +47,9 @@ export function planStep(step: TableStep, index: number): readonly PlannedReques
     case 'address':
       return planAddress(object, index, isMismatched);
     case 'neighbour':
-      return [change((writer) => encodeNeighbourSet(writer, { ...object, index }))];
+      return [
+        change((writer) => encodeNeighbourSet(writer, { index, address: object.address, mac: object.mac })),
+      ];
     case 'fdb':
       return planFdb(object, index, isMismatched);
     case 'route':
@@ -109,21 +112,14 @@ function matchRoute(route: RouteObject | ActualRoute): Parameters<typeof encodeR
   const protocol = 'protocol' in route ? route.protocol : ROUTE_PROTOCOL;
   const ownMetric = route.isBlackhole ? BLACKHOLE_METRIC : undefined;
   const metric = 'metric' in route ? route.metric : ownMetric;
-  return { destination, protocol, ...(metric && { metric }), ...(gateway && { gateway }) };
+  return defined({ destination, protocol, metric: metric || undefined, gateway });
 }
 
 function targetOf(route: RouteObject, index: number): Parameters<typeof encodeRouteSet>[1] {
   const { destination, isOnLink, isBlackhole } = route;
-  const gateway = gatewayOf(route);
-  const blackhole = isBlackhole ? { blackholeMetric: BLACKHOLE_METRIC } : {};
-  return {
-    destination,
-    isOnLink,
-    index,
-    protocol: ROUTE_PROTOCOL,
-    ...blackhole,
-    ...(gateway && { gateway }),
-  };
+  const blackholeMetric = isBlackhole ? BLACKHOLE_METRIC : undefined;
+  const protocol = ROUTE_PROTOCOL;
+  return defined({ destination, isOnLink, index, protocol, blackholeMetric, gateway: gatewayOf(route) });
 }
 
 /** The gateway of a route; `undefined` for a device route. */

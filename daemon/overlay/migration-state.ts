@@ -15,7 +15,8 @@
 //              must know that their devices are its own
 //
 // In each state all known transports are received. A peer's lease may lead back to an earlier
-// state. After the time-out pending peers are ignored: draining and steady follow at once.
+// state. After the time-out pending peers are ignored: draining and removing follow at once.
+import { defined } from '../../lib/defined.ts';
 import type { BackendConfig, NetworkConfig } from '../../allocator/config/config.ts';
 import type { Lease, LeaseAttributes, LegacyTransport } from '../../allocator/lease.ts';
 import {
@@ -257,13 +258,7 @@ export function findTransports(
 /** The announced transport of a lease. */
 export function announcementOf(attributes: LeaseAttributes): LegacyTransport {
   const { backendType, backendData, backendV6Data, weft } = attributes;
-  return {
-    backendType,
-    backendData,
-    backendV6Data,
-    ...(weft?.port !== undefined && { port: weft.port }),
-    ...(weft?.keyEpoch !== undefined && { keyEpoch: weft.keyEpoch }),
-  };
+  return defined({ backendType, backendData, backendV6Data, port: weft?.port, keyEpoch: weft?.keyEpoch });
 }
 
 /** Whether a host may still send by other transports than the one that it announces. */

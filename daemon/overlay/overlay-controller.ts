@@ -207,6 +207,7 @@ export class OverlayController {
   #changeTakenMac(changedKeys: ReadonlySet<string>, peers: ReadonlyMap<string, Lease>): void {
     if (this.#own === undefined) return;
     const ours = macsOf(this.#own.attributes);
+    if (!ours.some((mac) => this.#macs.has(mac))) return;
     const key = [...changedKeys].find((one) =>
       macsOf(peers.get(one)?.attributes ?? NO_ATTRIBUTES).some((mac) => ours.includes(mac)),
     );

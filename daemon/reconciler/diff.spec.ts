@@ -7,7 +7,7 @@ import type { KernelObject, ObjectKey, OverlayMtu, TunLink, VxlanLink } from '..
 import { renderObject, renderObjects } from '../../backends/render.ts';
 import type { ActualObject } from '../kernel/actual-state.ts';
 import type { Step } from '../kernel/kernel.ts';
-import { diff, isInSync } from './diff.ts';
+import { diff, diffInSlices, isInSync } from './diff.ts';
 import type { DiffOptions } from './diff.ts';
 import { CachedState } from './cache/cached-state.ts';
 import { deviceOf } from './object-device.ts';
@@ -355,6 +355,15 @@ const cases: readonly Case[] = [
 ];
 
 describe('diff', () => {
+  it('of everything sets missing devices alone, with what follows them, and removes nothing until these are read', async () => {
+    const [actual, desired] = [byKey(peer(3)), byKey([...host, ...peer(2)])];
+    const planned = (from: Map<ObjectKey, KernelObject>) => diffInSlices(desired, from, 2);
+    assert.deepEqual((await planned(actual)).map(render), HOST_STEPS);
+    const withHost = new Map([...actual, ...byKey(host)]);
+    assert.deepEqual(await planned(withHost), diff(desired, withHost));
+    assert.equal((await planned(withHost)).length, 6);
+  });
+
   for (const { name, from, to, options, steps } of cases)
     it(name, () => {
       assert.deepEqual(diff(byKey(to), byKey(from), options).map(render), steps);

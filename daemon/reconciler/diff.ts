@@ -5,7 +5,7 @@
 // before it. The FDB entry precedes the neighbour because a peer's new MAC address must be known
 // before packets carry it.
 import { eachInSlices } from '../../lib/slices.ts';
-import { objectKey } from '../../backends/kernel-state.ts';
+import { isSetting, objectKey } from '../../backends/kernel-state.ts';
 import type { KernelObject, KernelObjectKind, LinkObject, ObjectKey } from '../../backends/kernel-state.ts';
 import { sameObject } from '../kernel/actual-state.ts';
 import type { ActualObject } from '../kernel/actual-state.ts';
@@ -57,7 +57,8 @@ export function diff(desired: Objects, actual: Objects, options: DiffOptions = {
 }
 
 /**
- * The same in slices of `size` keys. `desired` and `actual` may change meanwhile: the step of a key is that of the moment when its turn came, so
+ * The same of everything, in slices of `size` keys. Where links are to be set, the steps end with what follows these on the host:
+ * nothing can be put on a device that is missing, and only another reading finds what is on one that changed. `desired` and `actual` may change meanwhile: the step of a key is that of the moment when its turn came, so
  * the caller drops those of keys that changed since the call.
  */
 export async function diffInSlices(
@@ -67,8 +68,17 @@ export async function diffInSlices(
   options: DiffOptions = {},
 ): Promise<Step[]> {
   const { keys, plan, planKey } = begin(desired, actual, options);
+  if (options.keys === undefined && plan.setsLinks) {
+    for (const key of keys) if (isHostKind((desired.get(key) ?? actual.get(key))!)) planKey(key);
+    return plan.sets();
+  }
   await eachInSlices(keys, size, planKey);
   return plan.steps();
+}
+
+/** Whether `object` is a device, or follows its device at once. */
+export function isHostKind(object: KernelObject): boolean {
+  return object.kind === 'link' || object.kind === 'address' || isSetting(object);
 }
 
 /** Plans links, and prepares the rest. */
@@ -142,8 +152,16 @@ class Plan {
     this.#removes.get(stageOf(object))?.push({ action: 'remove', object });
   }
 
+  get setsLinks(): boolean {
+    return this.#sets.get('link')!.length > 0;
+  }
+
+  sets(): Step[] {
+    return SET_ORDER.flatMap((kind) => this.#sets.get(kind) ?? []);
+  }
+
   steps(): Step[] {
-    const sets = SET_ORDER.flatMap((kind) => this.#sets.get(kind) ?? []);
+    const sets = this.sets();
     const removes = SET_ORDER.toReversed().flatMap((kind) => this.#removes.get(kind) ?? []);
     return [...sets, ...removes];
   }

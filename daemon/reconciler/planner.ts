@@ -1,10 +1,9 @@
 // Steps from the cached to the desired state that may be taken now. Pure: it reads a view and keeps
 // nothing.
-import { isSetting } from '../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../backends/kernel-state.ts';
 import type { Step } from '../kernel/kernel.ts';
 import { HOST } from './desired-state.ts';
-import { diff, diffInSlices, isInSync, isSameTunnel, type DiffOptions } from './diff.ts';
+import { diff, diffInSlices, isHostKind, isInSync, isSameTunnel, type DiffOptions } from './diff.ts';
 import { deviceOf } from './object-device.ts';
 import type { KnownView } from './view.ts';
 
@@ -111,8 +110,4 @@ function isFirewallInPlace({ desired, cached }: KnownView): boolean {
   for (const [key, want] of desired.objectsOf(HOST))
     if (want.kind === 'firewall' && !isInSync(want, cached.objects.get(key))) return false;
   return true;
-}
-
-function isHostKind(object: KernelObject): boolean {
-  return object.kind === 'link' || object.kind === 'address' || isSetting(object);
 }

@@ -186,7 +186,7 @@ export class ReconcilePass {
   async #begin(view: KnownView, steps: readonly Step[]): Promise<void> {
     const batch = firstBatch(steps);
     const planned = new PlannedSteps(batch);
-    if (batch.length < steps.length) return this.#applyLinks(view, planned, batch.length);
+    if (steps[0]?.object.kind === 'link') return this.#applyLinks(view, planned, batch.length);
     this.#planned = planned;
     await this.#applyPlanned();
   }

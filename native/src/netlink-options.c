@@ -2,7 +2,8 @@
  * Netlink socket options that Node's netlink package lacks: extended acks, capped acks, strict dump
  * checking, a receive buffer beyond net.core.rmem_max, and NETLINK_NO_ENOBUFS. A pending ENOBUFS
  * makes libuv call the package's poll handler with an error, and the package then aborts the
- * process. The socket belongs to the caller: it is neither read nor closed here.
+ * process. Reads many datagrams at a time, without an allocation for each. The socket belongs to
+ * the caller: it is not closed here.
  */
 #include "binding.h"
 
@@ -12,6 +13,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 /* Whether `fd` is the netlink socket that is bound to `port_id`. */
 static bool is_netlink_socket(int fd, uint32_t port_id) {
@@ -79,7 +81,52 @@ static napi_value count_netlink_drops(napi_env env, napi_callback_info info) {
   return napi_create_uint32(env, memory[SK_MEMINFO_DROPS], &result) == napi_ok ? result : NULL;
 }
 
+/*
+ * Appends the next datagram of the kernel to `bytes`, of which `room` are free. Returns its length,
+ * 0 if there is none, or negative errno: -EMSGSIZE if it was longer.
+ */
+static ssize_t read_datagram(int fd, uint8_t *bytes, size_t room) {
+  for (;;) {
+    struct sockaddr_nl sender = {0};
+    struct iovec vector = {.iov_base = bytes, .iov_len = room};
+    struct msghdr header = {.msg_name = &sender, .msg_namelen = sizeof(sender), .msg_iov = &vector, .msg_iovlen = 1};
+    const ssize_t length = recvmsg(fd, &header, MSG_DONTWAIT);
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) return errno == EAGAIN ? 0 : -errno;
+    /* Any local process can send to a netlink socket; only port 0 is the kernel. */
+    if (sender.nl_pid != 0) continue;
+    return header.msg_flags & MSG_TRUNC ? -EMSGSIZE : length;
+  }
+}
+
+/*
+ * readNetlink(fd, buffer, longest): reads datagrams of the kernel, one after the other, while a
+ * `longest` one would fit. Returns the bytes read.
+ */
+static napi_value read_netlink(napi_env env, napi_callback_info info) {
+  napi_value values[3], result;
+  int32_t fd;
+  uint32_t longest;
+  size_t size, used = 0;
+  void *data;
+  if (weft__arguments(env, info, 3, values) < 0) return NULL;
+  if (napi_get_value_int32(env, values[0], &fd) != napi_ok ||
+      napi_get_buffer_info(env, values[1], &data, &size) != napi_ok ||
+      napi_get_value_uint32(env, values[2], &longest) != napi_ok)
+    return weft__throw_type(env, "readNetlink takes (fd, buffer, longest)");
+  while (size - used >= longest) {
+    const ssize_t length = read_datagram(fd, (uint8_t *)data + used, longest);
+    if (length < 0) return weft__throw_errno(env, "recvmsg", (int)length);
+    if (length == 0) break;
+    const size_t end = used + (size_t)length, aligned = NLMSG_ALIGN(end);
+    memset((uint8_t *)data + end, 0, (aligned < size ? aligned : size) - end);
+    used = aligned < size ? aligned : size;
+  }
+  return napi_create_double(env, (double)used, &result) == napi_ok ? result : NULL;
+}
+
 int weft_netlink_options_init(napi_env env, napi_value exports) {
-  const int error = weft__export(env, exports, "setNetlinkOptions", set_netlink_options);
+  int error = weft__export(env, exports, "setNetlinkOptions", set_netlink_options);
+  if (error == 0) error = weft__export(env, exports, "readNetlink", read_netlink);
   return error < 0 ? error : weft__export(env, exports, "countNetlinkDrops", count_netlink_drops);
 }

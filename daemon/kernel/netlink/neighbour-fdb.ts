@@ -1,6 +1,7 @@
 // RTM_*NEIGH: neighbour entries and, in family AF_BRIDGE, forwarding entries of a VXLAN device, as
 // bytes. struct ndmsg: family u8, pad u8, pad u16, index i32, state u16, flags u8, type u8.
 import type { IpAddress, MacAddress } from '../../../lib/address.ts';
+import { defined } from '../../../lib/defined.ts';
 import {
   AF_BRIDGE,
   AF_INET,
@@ -151,15 +152,10 @@ export function decodeNeighbour(buffer: Buffer, start: number, end: number): Nei
   attributes.read(buffer, at + NDMSG_BYTES, end);
   const address = attributes.ip(NDA_DST);
   const mac = attributes.mac(NDA_LLADDR);
-  return {
-    family,
-    index: buffer.readInt32LE(at + 4),
-    state: buffer.readUInt16LE(at + 8),
-    ...(address && { address }),
-    ...(mac && { mac }),
-    unsupported: family === AF_BRIDGE ? decodeUnsupported() : NONE,
-    ...(family === AF_BRIDGE && !attributes.has(NDA_CACHEINFO) && { isRequest: true }),
-  };
+  const unsupported = family === AF_BRIDGE ? decodeUnsupported() : NONE;
+  const isRequest = family === AF_BRIDGE && !attributes.has(NDA_CACHEINFO) ? (true as const) : undefined;
+  const [index, state] = [buffer.readInt32LE(at + 4), buffer.readUInt16LE(at + 8)];
+  return defined({ family, index, state, address, mac, unsupported, isRequest });
 }
 
 /** The kernel reports these only where they differ from the device's own (vxlan_fdb_info). */

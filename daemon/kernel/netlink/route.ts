@@ -1,6 +1,7 @@
 // RTM_*ROUTE: routes of both families as bytes (rtnetlink(7)).
 // struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type (u8 each), flags u32.
 import type { Cidr, IpAddress } from '../../../lib/address.ts';
+import { defined } from '../../../lib/defined.ts';
 import { decodeIp } from './address-bytes.ts';
 import {
   AF_INET,
@@ -165,20 +166,20 @@ export function decodeAnyRoute(buffer: Buffer, start: number, end: number): Rout
   const gateway = first.ip(RTA_GATEWAY) ?? decodeVia(buffer, first);
   const source = attributes.ip(RTA_PREFSRC);
   const address = attributes.ip(RTA_DST) ?? (family === AF_INET ? '0.0.0.0' : '::');
-  return {
+  return defined({
     destination: `${address}/${buffer[at + 1]}` as Cidr,
     protocol: buffer[at + 5]!,
     type: buffer[at + 7]!,
     metric: attributes.u32(RTA_PRIORITY),
     index: multipath?.firstIndex ?? attributes.u32(RTA_OIF),
-    ...(gateway && { gateway }),
-    ...(source && { source }),
+    gateway,
+    source,
     isOnLink: (buffer.readUInt32LE(at + 8) & RTNH_F_ONLINK) !== 0,
     hops: multipath?.count ?? 1,
-    ...(multipath?.hasSeveralDevices === true && { hasSeveralDevices: true }),
+    hasSeveralDevices: multipath?.hasSeveralDevices === true ? true : undefined,
     hasTos: buffer[at + 3] !== 0,
     isNexthopObject: attributes.has(RTA_NH_ID),
-  };
+  });
 }
 
 interface Hops {

@@ -25,6 +25,11 @@ export interface SocketSettings {
    * as overrun.
    */
   readonly datagramBytes: number;
+  /**
+   * Read as many datagrams as fit this many bytes in each turn of the event loop, without an allocation for each: the handler
+   * gets them as one, and must keep no view of it. Default: none.
+   */
+  readonly batchBytes?: number;
   /** Receive buffer to request, in bytes. */
   readonly receiveBytes: number;
   /** RTNLGRP_* (or of another protocol) to join. */
@@ -52,7 +57,7 @@ export interface NetlinkSocket {
 export type OpenSocket = (settings: SocketSettings, handlers: SocketHandlers) => NetlinkSocket;
 
 /** The functions of the addon that tune a socket. */
-export type NetlinkNative = Pick<Native, 'setNetlinkOptions' | 'countNetlinkDrops'>;
+export type NetlinkNative = Pick<Native, 'setNetlinkOptions' | 'countNetlinkDrops' | 'readNetlink'>;
 
 const SEND_BUFFER_BYTES = 1 << 18;
 
@@ -78,10 +83,21 @@ function openSocket(
     sendBufferSize: SEND_BUFFER_BYTES,
   });
   const tuned = native && tune(native, raw, settings.receiveBytes);
-  const checkDrops = tuned ? watchDrops(tuned, () => isOpen, fail) : (): void => undefined;
+  const checkDrops = tuned ? watchDrops(tuned, () => isOpen, fail) : NOTHING;
+  const { batchBytes, datagramBytes } = settings;
+  const readBatch =
+    tuned && batchBytes !== undefined
+      ? batchReader(
+          tuned,
+          { batchBytes, datagramBytes },
+          (batch) => guard(() => handlers.onDatagram(batch)),
+          fail,
+        )
+      : NOTHING;
   raw.on('message', (datagram, sender) => {
     // Any local process can send to a netlink socket; only port 0 is the kernel.
     if (sender.port === 0) guard(() => handlers.onDatagram(datagram));
+    if (isOpen) readBatch();
     checkDrops();
   });
   raw.on('truncatedMessage', () => fail('a netlink message was longer than the read buffer'));
@@ -126,6 +142,36 @@ interface Tuned {
   readonly native: NetlinkNative;
   readonly fd: number;
   readonly options: NetlinkOptions;
+}
+
+const NOTHING = (): void => undefined;
+
+/**
+ * Returns what to call after reading, to read what the package left in this turn: it takes 32 datagrams, each in a buffer of
+ * the longest size, and a start among thousands of peers causes tens of thousands of notifications.
+ */
+function batchReader(
+  { native, fd }: Tuned,
+  { batchBytes, datagramBytes }: { readonly batchBytes: number; readonly datagramBytes: number },
+  onBatch: (batch: Buffer) => void,
+  fail: (message: string) => void,
+): () => void {
+  const buffer = Buffer.allocUnsafeSlow(batchBytes);
+  let hasRead = false;
+  const read = (): void => {
+    try {
+      const length = native.readNetlink(fd, buffer, datagramBytes);
+      if (length > 0) onBatch(buffer.subarray(0, length));
+    } catch (error) {
+      fail(`cannot read netlink messages: ${String(error)}`);
+    }
+  };
+  return () => {
+    if (hasRead) return;
+    hasRead = true;
+    setImmediate(() => (hasRead = false));
+    read();
+  };
 }
 
 /**

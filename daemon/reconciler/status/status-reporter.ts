@@ -1,6 +1,7 @@
 // What operators learn of the reconciler: the state of the host and of each peer, recomputed for
 // the owners that a run concerned; events, gathered so that a thousand repairs are one; counters.
 // Takes what the other parts report and changes none of them.
+import { defined } from '../../../lib/defined.ts';
 import type { PeerState } from '../../../backends/backend.ts';
 import { objectKey } from '../../../backends/kernel-state.ts';
 import type { KernelObject, ObjectKey } from '../../../backends/kernel-state.ts';
@@ -182,10 +183,9 @@ export class StatusReporter {
     const isRecovered = isProgrammed && view.gate.failureOf(owner) !== undefined;
     if (isRecovered)
       this.#emit(peer === undefined ? { kind: 'host-recovered' } : { kind: 'peer-recovered', peer: owner });
-    const status = { state, sinceMs: view.nowMs, ...(reason === undefined ? {} : { reason }) };
-    if (peer === undefined) this.#table.setHost(status);
+    if (peer === undefined) this.#table.setHost(defined({ state, sinceMs: view.nowMs, reason }));
     else {
-      this.#table.set(owner, { ...status, mode: peer.mode });
+      this.#table.set(owner, defined({ state, sinceMs: view.nowMs, reason, mode: peer.mode }));
       this.#rejections.onStatus(owner, state === 'error');
     }
     return isRecovered;
