@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
 import type { Ownership } from '../../backends/backend.ts';
-import type { IpAddress, MacAddress } from '../../lib/address.ts';
+import type { IpAddress } from '../../lib/address.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { waitFor } from '../../lab/wait.ts';
 import type { KernelNotification } from './kernel.ts';
 import { encodeAddressSet } from './netlink/address.ts';
-import {
-  NDA_CACHEINFO,
-  NUD_PERMANENT,
-  RTM_NEWNEIGH,
-  RT_SCOPE_LINK,
-  RT_SCOPE_UNIVERSE,
-} from './netlink/constants.ts';
+import { RT_SCOPE_LINK, RT_SCOPE_UNIVERSE } from './netlink/constants.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import { HEADER_BYTES, MessageWriter } from './netlink/message.ts';
-import { encodeFdbDelete, encodeFdbSet } from './netlink/neighbour-fdb.ts';
 import { NotificationReader } from './netlink-notifications.ts';
 
 describe('the names of links for notifications', () => {
@@ -54,85 +47,48 @@ describe('the names of links for notifications', () => {
   });
 });
 
-const DEVICES = { devices: ['flannel.1'] } as unknown as Ownership;
-const LINKS = [
-  { index: 2, name: 'eth0' },
-  { index: 4, name: 'flannel.1' },
-] as unknown as LinkMessage[];
-
-/** What the reader makes of a datagram of the kernel. */
-async function report(datagram: Buffer): Promise<readonly KernelNotification[]> {
-  const notifications: KernelNotification[] = [];
-  let receive: (bytes: Buffer) => void = () => undefined;
-  let isRead = false;
-  const reader = new NotificationReader({
-    clock: systemClock,
-    openSocket: (_settings, handlers) => {
-      receive = (bytes) => handlers.onDatagram(bytes);
-      return { receiveBytes: 1, hasStrictCheck: true, send: () => undefined, close: () => undefined };
-    },
-    receiveBytes: 1,
-    readLinks: () => Promise.resolve(LINKS).finally(() => (isRead = true)),
-    ownership: () => DEVICES,
-    onNotification: (notification) => notifications.push(notification),
-  });
-  await waitFor('the links are listed', () => isRead);
-  await new Promise((resolve) => setImmediate(resolve));
-  receive(datagram);
-  reader.close();
-  return notifications;
-}
-
 describe('addresses of this node’s devices', () => {
-  const reportAddress = (index: number, address: string, scope: number) => {
+  const DEVICES = { devices: ['flannel.1'] } as unknown as Ownership;
+  const links = [
+    { index: 2, name: 'eth0' },
+    { index: 4, name: 'flannel.1' },
+  ] as unknown as LinkMessage[];
+
+  const report = async (index: number, address: string, scope: number): Promise<KernelNotification[]> => {
+    const notifications: KernelNotification[] = [];
+    let receive: (datagram: Buffer) => void = () => undefined;
+    let isRead = false;
+    const reader = new NotificationReader({
+      clock: systemClock,
+      openSocket: (_settings, handlers) => {
+        receive = (datagram) => handlers.onDatagram(datagram);
+        return { receiveBytes: 1, hasStrictCheck: true, send: () => undefined, close: () => undefined };
+      },
+      receiveBytes: 1,
+      readLinks: () => Promise.resolve(links).finally(() => (isRead = true)),
+      ownership: () => DEVICES,
+      onNotification: (notification) => notifications.push(notification),
+    });
+    await waitFor('the links are listed', () => isRead);
+    await new Promise((resolve) => setImmediate(resolve));
     const writer = new MessageWriter(1024);
     encodeAddressSet(writer, { index, address: address as IpAddress, prefixLength: 64 });
     writer.end(1);
     const datagram = Buffer.from(writer.bytes);
     datagram[HEADER_BYTES + 3] = scope;
-    return report(datagram);
+    receive(datagram);
+    reader.close();
+    return notifications;
   };
   const changed = (name: string): KernelNotification[] => [{ kind: 'interfaces', names: [name] }];
 
   it('that the kernel gives are no change', async () => {
-    assert.deepEqual(await reportAddress(4, 'fe80::1', RT_SCOPE_LINK), []);
+    assert.deepEqual(await report(4, 'fe80::1', RT_SCOPE_LINK), []);
   });
 
   it('of other programs are one, as are all of other devices', async () => {
-    assert.deepEqual(await reportAddress(4, 'fd00::1', RT_SCOPE_UNIVERSE), changed('flannel.1'));
-    assert.deepEqual(await reportAddress(4, '10.5.1.0', RT_SCOPE_LINK), changed('flannel.1'));
-    assert.deepEqual(await reportAddress(2, 'fe80::1', RT_SCOPE_LINK), changed('eth0'));
-  });
-});
-
-describe('forwarding entries of this node’s devices', () => {
-  const target = { index: 4, mac: '02:00:00:00:00:02' as MacAddress, address: '198.18.1.2' as IpAddress };
-  const key = `fdb flannel.1 ${target.mac}`;
-  const reportEntry = (encode: (writer: MessageWriter) => void, isFromDriver: boolean) => {
-    const writer = new MessageWriter(1024);
-    encode(writer);
-    if (isFromDriver) writer.attributeBytes(NDA_CACHEINFO, new Uint8Array(16));
-    writer.end(1);
-    return report(Buffer.from(writer.bytes));
-  };
-
-  it('change as the driver tells', async () => {
-    const { mac, address: destination } = target;
-    assert.deepEqual(await reportEntry((writer) => encodeFdbSet(writer, target), true), [
-      { kind: 'object', key, object: { kind: 'fdb', dev: 'flannel.1', mac, destination } },
-    ]);
-    assert.deepEqual(await reportEntry((writer) => encodeFdbDelete(writer, target), true), [
-      { kind: 'object', key },
-    ]);
-  });
-
-  it('do not change when the kernel repeats a request without its remote, as it does before Linux 6.14', async () => {
-    assert.deepEqual(await reportEntry((writer) => encodeFdbDelete(writer, target), false), []);
-    const withoutRemote = (writer: MessageWriter): void => {
-      encodeFdbDelete(writer, target);
-      writer.writeU16(4, RTM_NEWNEIGH);
-      writer.writeU16(HEADER_BYTES + 8, NUD_PERMANENT);
-    };
-    assert.deepEqual(await reportEntry(withoutRemote, false), []);
+    assert.deepEqual(await report(4, 'fd00::1', RT_SCOPE_UNIVERSE), changed('flannel.1'));
+    assert.deepEqual(await report(4, '10.5.1.0', RT_SCOPE_LINK), changed('flannel.1'));
+    assert.deepEqual(await report(2, 'fe80::1', RT_SCOPE_LINK), changed('eth0'));
   });
 });
