@@ -6,6 +6,7 @@ import {
   AF_BRIDGE,
   AF_INET,
   AF_INET6,
+  NDA_CACHEINFO,
   NDA_DST,
   NDA_IFINDEX,
   NDA_LLADDR,
@@ -43,6 +44,11 @@ export interface NeighbourMessage {
   readonly mac?: MacAddress;
   /** Attributes of a forwarding entry that weft never sets, one text each, such as `port 4789`. */
   readonly unsupported: readonly string[];
+  /**
+   * Of a forwarding entry: repeats a request without its remote. Before Linux 6.14 rtnl_fdb_add and rtnl_fdb_del notify so
+   * after the VXLAN driver, which alone gives NDA_CACHEINFO.
+   */
+  readonly isRequest?: true;
 }
 
 /** An entry to set: a neighbour, or a forwarding entry with the remote `address`. */
@@ -138,9 +144,11 @@ export function decodeNeighbour(buffer: Buffer, start: number, end: number): Nei
   attributes.read(buffer, at + NDMSG_BYTES, end);
   const address = attributes.ip(NDA_DST);
   const mac = attributes.mac(NDA_LLADDR);
-  const unsupported = family === AF_BRIDGE ? decodeUnsupported() : NONE;
+  const isBridge = family === AF_BRIDGE;
   const [index, state] = [buffer.readInt32LE(at + 4), buffer.readUInt16LE(at + 8)];
-  return defined({ family, index, state, address, mac, unsupported });
+  const unsupported = isBridge ? decodeUnsupported() : NONE;
+  const isRequest = isBridge && !attributes.has(NDA_CACHEINFO) ? (true as const) : undefined;
+  return defined({ family, index, state, address, mac, unsupported, isRequest });
 }
 
 /** The kernel reports these only where they differ from the device's own (vxlan_fdb_info). */
