@@ -112,7 +112,7 @@ export function withKnown(state: MigrationState, known: readonly LocalTransport[
   const base = { ...baseOf(state), known };
   const changed = stateFor(base, {
     announcedId: announcedOf({ ...state, known }).id,
-    isDrained: isDrained(state),
+    isDrained: hasDrained(state),
   });
   return changed.kind === state.kind ? { ...state, known } : changed;
 }
@@ -184,12 +184,12 @@ export function weftAttributesOf(state: MigrationState): LeaseAttributes['weft']
   return {
     ...(port !== undefined && { port }),
     ...(leaving.length > 0 && { leaving }),
-    ...(isDrained(state) && { isDrained: true }),
+    ...(hasDrained(state) && { isDrained: true }),
   };
 }
 
 /** Whether this host sends by the wanted transport alone, and the lease names others. */
-function isDrained({ kind }: MigrationState): boolean {
+function hasDrained({ kind }: MigrationState): boolean {
   return kind === 'draining' || kind === 'removing';
 }
 

@@ -152,9 +152,10 @@ export function decodeNeighbour(buffer: Buffer, start: number, end: number): Nei
   attributes.read(buffer, at + NDMSG_BYTES, end);
   const address = attributes.ip(NDA_DST);
   const mac = attributes.mac(NDA_LLADDR);
-  const unsupported = family === AF_BRIDGE ? decodeUnsupported() : NONE;
-  const isRequest = family === AF_BRIDGE && !attributes.has(NDA_CACHEINFO) ? (true as const) : undefined;
+  const isBridge = family === AF_BRIDGE;
   const [index, state] = [buffer.readInt32LE(at + 4), buffer.readUInt16LE(at + 8)];
+  const unsupported = isBridge ? decodeUnsupported() : NONE;
+  const isRequest = isBridge && !attributes.has(NDA_CACHEINFO) ? (true as const) : undefined;
   return defined({ family, index, state, address, mac, unsupported, isRequest });
 }
 
