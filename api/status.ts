@@ -159,7 +159,7 @@ export interface ChecksumOffloadV1 {
 
 /** A migration between transports; docs/explanation/migration.md explains the states. */
 export interface MigrationV1 {
-  readonly state: 'preparing' | 'leaving' | 'draining';
+  readonly state: 'preparing' | 'leaving' | 'draining' | 'removing';
   /** The transport in this host's lease, for example `vxlan VNI 1 port 8472`. */
   readonly announced: string;
   /** The transport of the network config. */

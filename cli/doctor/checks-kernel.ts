@@ -3,7 +3,7 @@ import type { DifferenceV1 } from '../../api/index.ts';
 import { truncate, type Check, type Found } from './check.ts';
 import type { Facts } from './facts.ts';
 import { findSourceChecks } from './path/route-checks.ts';
-import { shellWord } from './text/shell-word.ts';
+import { sysctlFix } from './text/shell-word.ts';
 
 /** A difference that lasts this long is no change in progress. */
 const STEADY_MS = 600;
@@ -123,12 +123,12 @@ const rpFilter: Check = {
         title: isStrict
           ? `Strict rp_filter on ${name} drops packets of peers, as replies leave by another interface`
           : `Packets to peers leave by another interface than the selected ${name}`,
-        evidence: [...truncate(other), `net.ipv4.conf.${name}.rp_filter (or all) = ${mode}`],
+        evidence: [...truncate(other), `net/ipv4/conf/${name}/rp_filter (or all) = ${mode}`],
         impact: isStrict
           ? 'The kernel drops packets of those peers silently'
           : 'The MTU and the source address may be wrong for that interface',
         fix: isStrict
-          ? `sysctl -w ${shellWord(`net.ipv4.conf.${name}.rp_filter`)}=2, or correct the routes`
+          ? `${sysctlFix(`net/ipv4/conf/${name}/rp_filter`, 2)}, or correct the routes`
           : 'correct the routes, or name the interface with --iface',
       },
       ...inPath,

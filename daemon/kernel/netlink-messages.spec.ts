@@ -6,7 +6,15 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import type { KernelNotification } from './kernel.ts';
 import { NotificationReader } from './netlink-notifications.ts';
 import { encodeAddressDelete, encodeAddressSet } from './netlink/address.ts';
-import { AF_BRIDGE, IFLA_IFNAME, RTM_DELLINK, RTM_NEWLINK } from './netlink/constants.ts';
+import {
+  AF_BRIDGE,
+  IFLA_IFNAME,
+  NDA_CACHEINFO,
+  NUD_PERMANENT,
+  RTM_DELLINK,
+  RTM_NEWLINK,
+  RTM_NEWNEIGH,
+} from './netlink/constants.ts';
 import { beginLink } from './netlink/link-header.ts';
 import type { LinkMessage } from './netlink/link.ts';
 import { MessageWriter } from './netlink/message.ts';
@@ -47,6 +55,8 @@ const HOLE = { ...ROUTE, index: 0, isOnLink: false, blackholeMetric: 1_000_000 }
 
 /** Of rtm_table in the first message: struct nlmsghdr has 16 bytes. */
 const TABLE_OFFSET = 16 + 4;
+/** Of nlmsg_type, and of ndm_state, there. */
+const [TYPE_OFFSET, STATE_OFFSET] = [4, 16 + 8];
 
 type Encode = (writer: MessageWriter) => void;
 const link =
@@ -55,6 +65,13 @@ const link =
     beginLink(writer, { index, type });
     writer.bytes[writer.bytes.length - 16] = family;
     writer.attributeText(IFLA_IFNAME, name);
+  };
+/** A change of a forwarding entry as the VXLAN driver notifies of it. */
+const byDriver =
+  (encode: Encode): Encode =>
+  (writer) => {
+    encode(writer);
+    writer.attributeBytes(NDA_CACHEINFO, new Uint8Array(16));
   };
 const removal =
   (route: typeof ROUTE, index: number): Encode =>
@@ -157,14 +174,27 @@ describe('notifications of the kernel', () => {
     ['a neighbour of another device', [(to) => encodeNeighbourSet(to, { index: ETH0, ...PEER })], []],
     [
       'a forwarding entry',
-      [(to) => encodeFdbSet(to, { index: OURS, ...REMOTE })],
+      [byDriver((to) => encodeFdbSet(to, { index: OURS, ...REMOTE }))],
       [{ ...gone(`fdb flannel.1 ${MAC}`), object: FDB }],
     ],
     [
       'a removed forwarding entry',
-      [(to) => encodeFdbDelete(to, { index: OURS, mac: MAC })],
+      [byDriver((to) => encodeFdbDelete(to, { index: OURS, mac: MAC }))],
       [gone(`fdb flannel.1 ${MAC}`)],
     ],
+    // As Linux notifies once more before 6.14.
+    [
+      'no request for a forwarding entry without its remote',
+      [
+        (to) => {
+          encodeFdbDelete(to, { index: OURS, mac: MAC });
+          to.writeU16(TYPE_OFFSET, RTM_NEWNEIGH);
+          to.writeU16(STATE_OFFSET, NUD_PERMANENT);
+        },
+      ],
+      [],
+    ],
+    ['no request to remove a forwarding entry', [(to) => encodeFdbDelete(to, { index: OURS, mac: MAC })], []],
     [
       'a route of ours',
       [(to) => encodeRouteSet(to, { index: OURS, ...ROUTE })],

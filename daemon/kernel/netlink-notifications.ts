@@ -121,7 +121,8 @@ export class NotificationReader {
     const dev = this.#nameOf(decodeNeighbourIndex(buffer, start, end));
     if (dev === undefined || ownership === undefined || !ownership.devices.includes(dev)) return;
     const message = decodeNeighbour(buffer, start, end);
-    if (message !== undefined) this.#emit(...describeNeighbourChange(message, dev, type === RTM_DELNEIGH));
+    if (message !== undefined && message.isRequest === undefined)
+      this.#emit(...describeNeighbourChange(message, dev, type === RTM_DELNEIGH));
   }
 
   #onRoute(type: number, buffer: Buffer, start: number, end: number): void {

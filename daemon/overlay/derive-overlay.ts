@@ -28,6 +28,7 @@ import {
   configFor,
   findTransport,
   findTransports,
+  mapTransports,
   receivedBy,
   wantedOf,
   weftAttributesOf,
@@ -54,12 +55,12 @@ export function attributesOf(inputs: OverlayInputs, previous?: LeaseAttributes):
   const { migration } = inputs;
   const announced = announcedOf(migration);
   // Peers need the attributes of transports, too, that this host has only learned from a lease.
-  const known = migration.known.map((transport) => ({
+  const completed = mapTransports(migration, (transport) => ({
     ...transport,
     attributes: transport.attributes ?? transportAttributes(inputs, transport),
   }));
   const attributes = transportAttributes(inputs, announced, previous);
-  const weft = weftAttributesOf({ ...migration, known });
+  const weft = weftAttributesOf(completed);
   return weft === undefined ? attributes : { ...attributes, weft: { ...attributes.weft, ...weft } };
 }
 

@@ -21,6 +21,7 @@ import {
   localTransport,
   stateFor,
   wantedOf,
+  withFormer,
   withKnown,
   type LocalTransport,
   type MigrationState,
@@ -95,7 +96,9 @@ function adopt(initial: MigrationState, published: LeaseAttributes): MigrationSt
   return stateFor({ ...base, advertised }, { announcedId, isDrained });
 }
 
-export function want(state: MigrationState, backend: BackendConfig, nowMs: number): MigrationState {
+export function want(from: MigrationState, backend: BackendConfig, nowMs: number): MigrationState {
+  const isSame = wantedTransport(from, backend).id === wantedOf(from).id;
+  const state = isSame ? from : withFormer(from);
   const wanted = wantedTransport(state, backend);
   const announced = announcedOf(state);
   const others = state.known.filter(({ id }) => id !== wanted.id);
@@ -169,12 +172,14 @@ function admit(
   const id = transportId(transport);
   const attributes = published && { ...published, ...legacy };
   if (state.known.some((other) => other.id === id)) return adoptAttributes(state, id, attributes);
-  if (state.abandoned.has(id) || state.known.length >= MAX_KNOWN) return state;
-  const backend = backendFor(transport, state.known, attributes);
-  if (!canUse(backend)) return state;
+  if (state.abandoned.has(id)) return state;
+  const full = withFormer(state);
+  if (full.known.some((other) => other.id === id)) return full;
+  const backend = backendFor(transport, full.known, attributes);
+  if (full.known.length >= MAX_KNOWN || !canUse(backend)) return state;
   const added: LocalTransport = { ...transport, id, backend, ...(attributes && { attributes }) };
-  const base = { ...baseOf(state), known: [...state.known, added] };
-  return stateFor(base, { announcedId: announcedOf(state).id, isDrained: false });
+  const base = { ...baseOf(full), known: [...full.known, added] };
+  return stateFor(base, { announcedId: announcedOf(full).id, isDrained: false });
 }
 
 /**

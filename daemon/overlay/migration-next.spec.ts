@@ -51,6 +51,7 @@ const PREPARING = after(wants(VNI2));
 const LEAVING = after(wants(VNI2), observed());
 const DRAINING = after(wants(VNI2), observed(), observed());
 const QUIET = after(wants(VNI2), observed(), observed(), observed());
+const REMOVING = next(QUIET, observed(), NOW_MS + SETTLE_MS).state;
 
 interface Case {
   readonly name: string;
@@ -63,6 +64,9 @@ interface Case {
 
 const HELD_PEER = vxlanPeer(2, '4', { weft: { leaving: [{ backendType: 'host-gw' }], isDrained: false } });
 const DRAINED_PEER = vxlanPeer(2, '4', { weft: { leaving: [{ backendType: 'host-gw' }], isDrained: true } });
+const PEER_LEAVING_FROM = vxlanPeer(2, '4', {
+  weft: { leaving: [{ backendType: 'vxlan', backendData: { VNI: 1, VtepMAC: 'c6:00:00:00:04:02' } }] },
+});
 const LATE_MS = NOW_MS + TIMEOUT_MS;
 const SETTLED_MS = NOW_MS + SETTLE_MS;
 const ALL = ['derive', 'publish', 'report-state'];
@@ -204,8 +208,44 @@ const CASES: readonly Case[] = [
     state: QUIET,
     event: observed(),
     nowMs: SETTLED_MS,
+    kind: 'removing',
+    effects: ['derive', 'report-state'],
+  },
+  {
+    name: 'a kernel that still holds the others',
+    state: REMOVING,
+    event: observed({ isSettled: false }),
+    nowMs: LATE_MS,
+    kind: 'removing',
+    effects: [],
+  },
+  {
+    name: 'a kernel without the others',
+    state: REMOVING,
+    event: observed({ pending: 1 }),
     kind: 'steady',
-    effects: ALL,
+    effects: ['publish', 'report-state'],
+  },
+  {
+    name: 'the same backend with other settings',
+    state: REMOVING,
+    event: wants({ ...VNI2, mtu: 1400 }),
+    kind: 'removing',
+    effects: ['derive'],
+  },
+  {
+    name: 'the former backend again',
+    state: REMOVING,
+    event: wants(VXLAN),
+    kind: 'preparing',
+    effects: ['report-state', 'derive'],
+  },
+  {
+    name: 'a peer that leaves one of the others',
+    state: REMOVING,
+    event: { kind: 'peers-changed', leases: [PEER_LEAVING_FROM], canUse },
+    kind: 'draining',
+    effects: ['derive'],
   },
 ];
 
@@ -235,7 +275,17 @@ describe('the state machine of a migration', () => {
     assert.deepEqual(weftAttributesOf(PREPARING), undefined);
     assert.deepEqual(weftAttributesOf(LEAVING), { leaving: [{ backendType: 'vxlan' }] });
     assert.deepEqual(weftAttributesOf(DRAINING), { leaving: [{ backendType: 'vxlan' }], isDrained: true });
-    assert.deepEqual(weftAttributesOf(next(QUIET, observed(), SETTLED_MS).state), undefined);
+    assert.deepEqual(weftAttributesOf(REMOVING), weftAttributesOf(DRAINING));
+    assert.deepEqual(weftAttributesOf(next(REMOVING, observed(), SETTLED_MS).state), undefined);
+  });
+
+  it('receives the others no more while it removes them, and again if they are wanted', () => {
+    const known = (state: MigrationState) => state.known.map(({ id }) => id);
+    assert.deepEqual(known(REMOVING), [TO]);
+    assert.deepEqual(known(next(REMOVING, wants(VXLAN), NOW_MS).state), [FROM, TO]);
+    const third = next(REMOVING, wants({ ...VXLAN, vni: 9 }), NOW_MS).state;
+    assert.deepEqual(known(third).slice(1), [TO, FROM]);
+    assert.equal(announcedOf(third).id, TO);
   });
 
   it('wakes at the end of the quiet time and at the time-out', () => {

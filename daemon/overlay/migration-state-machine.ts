@@ -6,6 +6,7 @@ import { dropUnusable, learn, remember, start, want } from './migration-inputs.t
 import {
   asDraining,
   asLeaving,
+  asRemoving,
   baseOf,
   SETTLE_MS,
   wantedOf,
@@ -55,6 +56,8 @@ function observe(state: MigrationState, seen: Observation, nowMs: number): Trans
       return { state: asDraining(state), effects: [PUBLISH, REPORT] };
     case 'draining':
       return drain(state, seen, { isTimedOut, nowMs });
+    case 'removing':
+      return seen.isSettled ? end(state) : unchanged(state);
   }
 }
 
@@ -78,11 +81,14 @@ function drain(
     return { state: asDraining(state), effects: seen.isPublished ? [] : [PUBLISH] };
   const { quietSinceMs = nowMs } = state;
   if (nowMs < quietSinceMs + SETTLE_MS) return unchanged({ ...state, quietSinceMs });
-  const wanted = wantedOf(state);
   const dropped = state.known.slice(1).map(({ id }) => id);
   const abandoned = seen.pending > 0 ? new Set([...state.abandoned, ...dropped]) : state.abandoned;
-  const base = { ...baseOf(state), known: [wanted], advertised: new Set([wanted.id]), abandoned };
-  return { state: { ...base, kind: 'steady' }, effects: [DERIVE, PUBLISH, REPORT] };
+  return { state: { ...asRemoving(state), abandoned }, effects: [DERIVE, REPORT] };
+}
+
+function end(state: MigrationState): Transition {
+  const advertised = new Set([wantedOf(state).id]);
+  return { state: { ...baseOf(state), advertised, kind: 'steady' }, effects: [PUBLISH, REPORT] };
 }
 
 function unchanged(state: MigrationState): Transition {

@@ -9,7 +9,10 @@
 //   leaving    the wanted transport is announced; each       every peer announces the wanted
 //              peer is sent to by the one that it announces  transport, kernel settled ► draining
 //   draining   only the wanted transport is sent by, and     no peer leaves a transport, and
-//              the lease says so; peers may use others       SETTLE_MS passed ► steady
+//              the lease says so; peers may use others       SETTLE_MS passed ► removing
+//   removing   the others are removed; the lease still       the kernel holds none of them ► steady
+//              names them, as a daemon that starts then
+//              must know that their devices are its own
 //
 // In each state all known transports are received. A peer's lease may lead back to an earlier
 // state. After the time-out pending peers are ignored: draining and steady follow at once.
@@ -63,6 +66,11 @@ export type MigrationState = MigrationBase &
         /** Since when nothing is pending; unset while something is. */
         readonly quietSinceMs?: number;
       }
+    | {
+        readonly kind: 'removing';
+        /** Transports that are not received any more. */
+        readonly former: readonly LocalTransport[];
+      }
   );
 
 /** Lets packets in transit, and in queues, arrive after the last peer has changed over. */
@@ -99,10 +107,11 @@ export function stateFor(
 
 /** The same state with other known transports; keeps the data of its kind. */
 export function withKnown(state: MigrationState, known: readonly LocalTransport[]): MigrationState {
+  if (state.kind === 'removing' && known.length === 1) return { ...state, known };
   const base = { ...baseOf(state), known };
   const changed = stateFor(base, {
     announcedId: announcedOf({ ...state, known }).id,
-    isDrained: state.kind === 'draining',
+    isDrained: isDrained(state),
   });
   return changed.kind === state.kind ? { ...state, known } : changed;
 }
@@ -114,6 +123,29 @@ export function asLeaving(state: MigrationState): MigrationState {
 /** Draining, with the quiet time not begun. */
 export function asDraining(state: MigrationState): MigrationState {
   return { ...baseOf(state), kind: 'draining' };
+}
+
+/** The state without other transports than the wanted one, which are still in the kernel. */
+export function asRemoving(state: MigrationState): MigrationState {
+  const [wanted, ...former] = state.known;
+  return { ...baseOf(state), known: [wanted!], kind: 'removing', former };
+}
+
+/** The same state, and draining if it was removing: another change came before the kernel was done. */
+export function withFormer(state: MigrationState): MigrationState {
+  if (state.kind !== 'removing') return state;
+  return { ...baseOf(state), known: [...state.known, ...state.former], kind: 'draining' };
+}
+
+/** The same state with other data of its transports, those that are being removed included. */
+export function mapTransports(
+  state: MigrationState,
+  change: (transport: LocalTransport) => LocalTransport,
+): MigrationState {
+  const known = state.known.map(change);
+  return state.kind === 'removing'
+    ? { ...state, known, former: state.former.map(change) }
+    : { ...state, known };
 }
 
 export function localTransport(backend: BackendConfig): LocalTransport {
@@ -143,16 +175,21 @@ export function weftAttributesOf(state: MigrationState): LeaseAttributes['weft']
   const [announced, wanted] = [announcedOf(state), wantedOf(state)];
   const port = publishedPort(announced);
   // A transport that was advertised before stays advertised, also while it is only wanted.
-  const leaving = state.known
+  const others = state.known
     .filter((transport) => transport !== announced)
-    .filter((transport) => transport !== wanted || state.advertised.has(transport.id))
-    .map(toLegacy);
+    .filter((transport) => transport !== wanted || state.advertised.has(transport.id));
+  const leaving = (state.kind === 'removing' ? state.former : others).map(toLegacy);
   if (port === undefined && leaving.length === 0) return undefined;
   return {
     ...(port !== undefined && { port }),
     ...(leaving.length > 0 && { leaving }),
-    ...(state.kind === 'draining' && { isDrained: true }),
+    ...(isDrained(state) && { isDrained: true }),
   };
+}
+
+/** Whether this host sends by the wanted transport alone, and the lease names others. */
+function isDrained({ kind }: MigrationState): boolean {
+  return kind === 'draining' || kind === 'removing';
 }
 
 function toLegacy(transport: LocalTransport): LegacyTransport {
@@ -240,6 +277,7 @@ export function deadlinesMs(state: MigrationState): readonly number[] {
   const pointsMs: number[] = [];
   if (state.kind === 'draining' && state.quietSinceMs !== undefined)
     pointsMs.push(state.quietSinceMs + SETTLE_MS);
-  if (state.kind !== 'steady' && state.timeoutMs > 0) pointsMs.push(state.wantedSinceMs + state.timeoutMs);
+  if (state.kind !== 'steady' && state.kind !== 'removing' && state.timeoutMs > 0)
+    pointsMs.push(state.wantedSinceMs + state.timeoutMs);
   return pointsMs;
 }

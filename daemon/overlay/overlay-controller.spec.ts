@@ -309,6 +309,8 @@ describe('overlay controller', () => {
     set(two.key, two);
     net.setOwnLease({ ...own('10.5.1.0/24'), attributes: net.attributes() }, 'updated');
     await clock.advance(SETTLE_MS);
+    net.wake();
+    await clock.settle();
     assert.equal(net.migration, undefined);
     await clock.advance(1_000);
     assert.equal(reconciler.summary().host.state, 'in-sync');
@@ -372,6 +374,8 @@ describe('overlay controller', () => {
     assert.ok(publications > before);
     net.setOwnLease({ ...lease, attributes: net.attributes(lease.attributes) }, 'updated');
     await clock.advance(SETTLE_MS);
+    net.wake();
+    await clock.settle();
     assert.equal(net.migration, undefined);
   });
 });

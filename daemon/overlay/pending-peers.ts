@@ -27,18 +27,23 @@ export class PendingPeers {
   reset(state: MigrationState, peers: Iterable<readonly [string, Lease]>): void {
     this.#isBehind.clear();
     this.#behind = 0;
-    if (state.kind !== 'steady') for (const [key, peer] of peers) this.update(state, key, peer);
+    if (waits(state)) for (const [key, peer] of peers) this.update(state, key, peer);
   }
 
   /** Evaluates one peer; `undefined`: its lease is gone. */
   update(state: MigrationState, key: string, peer: Lease | undefined): void {
     if (this.#isBehind.get(key) === true) this.#behind--;
     this.#isBehind.delete(key);
-    if (peer === undefined || state.kind === 'steady') return;
+    if (peer === undefined || !waits(state)) return;
     const transport = findTransport(state, peer);
     const isBehind = transport !== undefined && transport.id !== wantedOf(state).id;
     if (!isBehind && !isLeaving(peer)) return;
     this.#isBehind.set(key, isBehind);
     if (isBehind) this.#behind++;
   }
+}
+
+/** Whether the state waits for peers. */
+function waits({ kind }: MigrationState): boolean {
+  return kind !== 'steady' && kind !== 'removing';
 }

@@ -16,7 +16,7 @@ import {
   type OverlayInputs,
 } from './derive-overlay.ts';
 import { next } from './migration-state-machine.ts';
-import { initialState, type MigrationState } from './migration-state.ts';
+import { initialState, withFormer, type MigrationState } from './migration-state.ts';
 
 const keyOf = (fill: number): string => wireguardPublicKey(Buffer.alloc(32, fill));
 const PUBLIC_KEYS = { 0: keyOf(1), 1: keyOf(2), 2: keyOf(3) };
@@ -117,11 +117,13 @@ describe('migration with wireguard', () => {
 
   it('a restarted daemon finds the devices by the ports in its lease, at each state', () => {
     let state = wanting(followed(wanting(started(epoch(0)), epoch(1))), epoch(2));
-    for (const step of ['preparing', 'leaving', 'draining', 'steady'] as const) {
+    for (const step of ['preparing', 'leaving', 'draining', 'removing', 'steady'] as const) {
       const published = attributesOf(inputsOf(state));
       assert.equal(state.kind, step);
       const restarted = started(epoch(2), published);
-      assert.deepEqual(placesOf(restarted), placesOf(state), step);
+      // A daemon that ends while it removes a device leaves it to the next one.
+      const held = step === 'removing' ? withFormer(state) : state;
+      assert.deepEqual(placesOf(restarted), placesOf(held), step);
       const seen = { isSettled: true, isPublished: true, pending: 0, behind: 0 };
       const nowMs = step === 'draining' ? 10_000 : 0;
       state = next(state, { kind: 'observed', ...seen }, nowMs).state;

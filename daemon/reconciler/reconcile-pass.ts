@@ -241,8 +241,9 @@ export class ReconcilePass {
     const steps = await this.#serving(planInSlices(view, this.#planOptions));
     status.onPlanned(steps, desired);
     if (reason === 'timer') queue.onPeriodicResync(steps.length > 0);
-    // What an earlier ownership covered is empty once a read of it needs no steps.
-    if (steps.length === 0 && desired.isComplete) scope.forgetFormer(desired.objects.values());
+    // What an earlier ownership covered is empty once a read of it needs no steps, now or after a wait.
+    const hasWaits = gate.hasFailedRemovals || gate.hasContestedWaits;
+    if (steps.length === 0 && desired.isComplete && !hasWaits) scope.forgetFormer(desired.objects.values());
     await this.#begin(view, steps);
   }
 

@@ -531,6 +531,24 @@ describe('reconciler life cycle', () => {
     assert.deepEqual(host.reconciler.ownership?.devices, ['flannel.5']);
   });
 
+  it('cleans up what an earlier ownership covered after removals that failed, whatever is read in between', async () => {
+    const host = await new TestHost().start(PEERS);
+    for (const { key } of PEERS) host.reconciler.removePeer(key);
+    host.kernel.injectFault(`link ${DEV}`, 'EBUSY');
+    host.setHost({ vxlan: { vni: 5 } });
+    await host.clock.settle();
+    // Back-off is a minute in the end: most reads find nothing to do now.
+    for (let read = 0; read < 40; read++) {
+      host.reconciler.resync();
+      await host.clock.advance(5_000);
+    }
+    host.kernel.clearFault(`link ${DEV}`);
+    await host.clock.advance(80_000);
+    assert.equal(host.kernel.tables.link(DEV), undefined);
+    await host.clock.advance(600_000);
+    assert.deepEqual(host.reconciler.ownership?.devices, ['flannel.5']);
+  });
+
   it('keeps the routes of peers with subnets in the former network', async () => {
     const host = await new TestHost().start();
     const route: KernelObject = {

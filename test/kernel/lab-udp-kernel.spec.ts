@@ -55,7 +55,7 @@ describe('backend udp in the kernel', () => {
       const ping = (bytes: number) =>
         lab().exec('h1', ['ping', '-c', '1', '-W', '5', '-M', 'do', '-s', String(bytes), address]);
       assert.equal((await ping(1472 - 28)).code, 0);
-      assert.match((await ping(1472 - 27)).stdout, /message too long/);
+      assert.match((await ping(1472 - 27)).stderr, /message too long/);
     });
 
   for (const [what, script] of [

@@ -1,11 +1,11 @@
 // The decapsulating device and the joining pair of the packet path: what they receive, what they reject, and how long they exist.
 // Loading a BPF program takes the real root: test/in-namespaces.sh with AS_ROOT=1.
 import assert from 'node:assert/strict';
-import { release } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
 import { packageRoot } from '../../lab/package-root.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { CHANGES_FAMILY } from '../support/kernel-features.ts';
 import type { PathEnd } from '../support/path/path-host.ts';
 import {
   assertAnswered,
@@ -39,10 +39,6 @@ async function receivedBy(end: PathEnd, link: string): Promise<number> {
   }[];
   return row!.stats64.rx.packets;
 }
-
-/** A program can take off headers of the other family (BPF_F_ADJ_ROOM_DECAP_L3_IPV4). */
-const [major, minor] = release().split('.').map(Number);
-const CHANGES_FAMILY = major! > 6 || (major === 6 && minor! >= 3);
 
 const TUNNELS = ENCAPSULATIONS.flatMap((encapsulation) =>
   FAMILIES.map((underlay) => ({ encapsulation, underlay })),

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { waitFor } from '../../lab/wait.ts';
+import { CHANGES_FAMILY } from '../support/kernel-features.ts';
 import type { PathEnd } from '../support/path/path-host.ts';
 import type { PathPair, PathPairOptions } from '../support/path/path-pair.ts';
 import {
@@ -69,8 +70,11 @@ for (const { name, ...options } of PAIRS)
         const pair = pairOf();
         const grown = await growth(pair.a, () => assertIntact(pair, family, 8_000_000));
         assert.ok(grown['kernelTxPackets']! > grown['txPackets']! * 0.9, JSON.stringify(grown));
-        if (options.kernelEnds === undefined && options.workerEnds === undefined)
-          assert.ok(grown['kernelRxPackets']! > grown['rxPackets']! * 0.9, JSON.stringify(grown));
+        if (options.kernelEnds !== undefined || options.workerEnds !== undefined) return;
+        // The decapsulating device, which takes super-packets, needs no program that changes the family.
+        const isTaken = CHANGES_FAMILY || family === options.underlay || options.hasOffloads === true;
+        const { kernelRxPackets = 0, rxPackets = 0 } = grown;
+        assert.ok(isTaken ? kernelRxPackets > rxPackets * 0.9 : kernelRxPackets === 0, JSON.stringify(grown));
       });
 
       it(`carries UDP over IPv${family} of every size, also in super-packets and fragments`, async () => {
@@ -144,7 +148,8 @@ describe("the kernel's share: what a router owes in IPv6", () => {
       it('a hop limit that lasts is one less at the other end', async () => {
         const { a, b } = pairOf();
         const grown = await growth(b, () => assertAnswered(a, b.overlay[6], '-t', '2'));
-        assert.deepEqual([grown['kernelRxPackets'], grown['kernelTxPackets']], [1, 1]);
+        const isTaken = CHANGES_FAMILY || underlay === 6;
+        assert.deepEqual([grown['kernelRxPackets'], grown['kernelTxPackets']], [isTaken ? 1 : 0, 1]);
         assert.match(await ping(a, b.overlay[6]), /ttl=63/);
       });
 

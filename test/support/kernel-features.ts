@@ -1,6 +1,12 @@
 // What this machine's kernel lets a suite make. Suites assert what a kernel with the feature does, and what one without it
 // does; they skip nothing. Suites of `test/kernel/` need all of it, and run in the virtual machine alone.
 import { spawnSync } from 'node:child_process';
+import { release } from 'node:os';
+
+const [major, minor] = release().split('.').map(Number);
+
+/** A BPF program can take off headers of the other family (BPF_F_ADJ_ROOM_DECAP_L3_IPV4, Linux 6.3). */
+export const CHANGES_FAMILY = major! > 6 || (major === 6 && minor! >= 3);
 
 const SA = 'src 127.0.0.8 dst 127.0.0.9 proto esp spi 0x1000';
 

@@ -4,7 +4,7 @@ import { links } from '../checks-host.ts';
 import type { Facts } from '../facts.ts';
 import { parseRows } from '../text/parse-rows.ts';
 import { inNamespace } from '../path/containers.ts';
-import { shellWord } from '../text/shell-word.ts';
+import { shellWord, sysctlFix } from '../text/shell-word.ts';
 
 export interface Suspect {
   readonly evidence: string;
@@ -31,8 +31,8 @@ export async function readArpSuspects(facts: Facts, bridge: string): Promise<rea
   if (Math.max(all, own) < SILENT_ARP) return [];
   return names
     .filter((_, index) => [all, own][index]! >= SILENT_ARP)
-    .map((of) => `net/ipv4/conf/${of}/arp_ignore`)
-    .map((path) => ({ evidence: `${path} = ${Math.max(all, own)}`, fix: `sysctl -w ${shellWord(path)}=0` }));
+    .map((of) => `net/ipv4/conf/${of}/arp_ignore` as const)
+    .map((path) => ({ evidence: `${path} = ${Math.max(all, own)}`, fix: sysctlFix(path, 0) }));
 }
 
 /** Values of arp_ignore from 3 on leave requests for some addresses of the device itself without an answer. */

@@ -24,7 +24,7 @@ import {
 import { readOwnPaths, type OwnPath } from './own-path.ts';
 import type { PathLookup } from './path-lookup.ts';
 import { readPeerEnds } from './peer-ends.ts';
-import { shellWord } from '../text/shell-word.ts';
+import { shellWord, sysctlFix } from '../text/shell-word.ts';
 
 const deviceForwarding = ownPathCheck(
   'device-forwarding',
@@ -40,7 +40,7 @@ const deviceForwarding = ownPathCheck(
         impact: off.some((dev) => path.devices.includes(dev))
           ? 'Containers of this host get no packet of other hosts'
           : 'No packet of these containers leaves this host',
-        fix: off.map((dev) => `sysctl -w ${shellWord(`net/ipv4/conf/${dev}/forwarding`)}=1`).join('; '),
+        fix: off.map((dev) => sysctlFix(`net/ipv4/conf/${dev}/forwarding`, 1)).join('; '),
       },
     ];
   },
@@ -185,7 +185,7 @@ export async function findSourceChecks(facts: Facts): Promise<readonly Found[]> 
         ...values,
       ],
       impact: 'The kernel drops these packets silently',
-      fix: devices.map((dev) => `sysctl -w ${shellWord(`net/ipv4/conf/${dev}/rp_filter`)}=2`).join('; '),
+      fix: devices.map((dev) => sysctlFix(`net/ipv4/conf/${dev}/rp_filter`, 2)).join('; '),
     },
   ];
 }

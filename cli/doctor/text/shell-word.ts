@@ -7,3 +7,8 @@ const PLAIN = /^[\w.:@/-]+$/;
 export function shellWord(text: string): string {
   return PLAIN.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
+
+/** A command that sets a file below /proc/sys. Only separators that are slashes leave the dots of a name such as `eth0.100`. */
+export function sysctlFix(path: `net/${string}`, value: number): string {
+  return `sysctl -w ${shellWord(path)}=${value}`;
+}

@@ -116,6 +116,20 @@ describe('the table of commands', () => {
     );
   });
 
+  it('runs the removal of the host once those of peers that failed are done or given up', async () => {
+    const commands = table();
+    const bad = peer(2, { removeCommand: `echo try >> ${folder}/log; exit 1` });
+    const own = host({ addCommand: '', removeCommand: `echo down >> ${folder}/log` });
+    await commands.apply([set(own), set(bad)]);
+    const waits =
+      'ShutdownCommand waits for the SubnetRemoveCommand of 10.5.2.0/24, which failed and runs again';
+    assert.equal((await statuses(commands, remove(own), remove(bad)))[0], waits);
+    assert.deepEqual(await statuses(table(), remove(own)), [waits]);
+    for (let run = 0; run < 4; run++) await commands.apply([remove(bad)]);
+    assert.deepEqual(await statuses(commands, remove(own)), ['done']);
+    assert.deepEqual(log().slice(1), ['try', 'try', 'try', 'try', 'try', 'down']);
+  });
+
   it('adds again after a removal that failed', async () => {
     const commands = table();
     const half = peer(2, { removeCommand: 'exit 1' });

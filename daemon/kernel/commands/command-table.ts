@@ -130,6 +130,11 @@ export class CommandTable {
     const have = bySubject.get(subject);
     if (have === undefined) return DONE;
     const setting = nameOf(have, 'remove');
+    const retried = subject === HOST_SUBJECT ? this.#findRetriedRemoval() : undefined;
+    if (retried !== undefined)
+      return rejected(
+        `${setting} waits for the SubnetRemoveCommand of ${retried}, which failed and runs again`,
+      );
     const end = await this.#run(have, setting, have.removeCommand);
     const failedRemovals = have.failedRemovals + 1;
     const isRetried = end.outcome !== 'ok' && failedRemovals < MAX_REMOVALS;
@@ -140,6 +145,13 @@ export class CommandTable {
     const failure = await this.#save();
     if (isRetried) return failed(setting, end);
     return failure === undefined ? DONE : rejected(failure);
+  }
+
+  /** A peer whose removal failed and is not given up; `undefined` if there is none. */
+  #findRetriedRemoval(): string | undefined {
+    return [...this.#records.bySubject.values()].find(
+      ({ subject, failedRemovals }) => subject !== HOST_SUBJECT && failedRemovals > 0,
+    )?.subject;
   }
 
   async #record(command: CommandObject, isDone: boolean): Promise<Outcome> {

@@ -51,6 +51,11 @@ export interface NeighbourMessage {
   readonly mac?: MacAddress;
   /** Attributes of a forwarding entry that weft never sets, one text each, such as `port 4789`. */
   readonly unsupported: readonly string[];
+  /**
+   * Of a forwarding entry: repeats a request without its remote. Before Linux 6.14 rtnl_fdb_add and rtnl_fdb_del notify so
+   * after the VXLAN driver, which alone gives NDA_CACHEINFO.
+   */
+  readonly isRequest?: true;
 }
 
 /** An entry to set: a neighbour, or a forwarding entry with the remote `address`. */
@@ -153,6 +158,7 @@ export function decodeNeighbour(buffer: Buffer, start: number, end: number): Nei
     ...(address && { address }),
     ...(mac && { mac }),
     unsupported: family === AF_BRIDGE ? decodeUnsupported() : NONE,
+    ...(family === AF_BRIDGE && !attributes.has(NDA_CACHEINFO) && { isRequest: true }),
   };
 }
 

@@ -38,6 +38,10 @@ export class Failures<Name extends string> {
     this.#random = random;
   }
 
+  get size(): number {
+    return this.#byName.size;
+  }
+
   get(name: Name): Failure | undefined {
     return this.#byName.get(name);
   }
