@@ -164,7 +164,8 @@ describe('dual-stack vxlan', () => {
       await allReady(lab());
     });
     assert.equal(lost, 0);
-    await assertFullPings(lab());
+    const isWhole = async () => (await pingAll(lab(), { isFullSize: true })).broken.length === 0;
+    await waitFor('all to reach all in both families', isWhole, FOLLOW_MS);
   });
 
   it('leads a host of IPv4 alone among others nowhere wrong: one family of a peer is enough', async () => {

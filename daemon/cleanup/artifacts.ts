@@ -78,7 +78,8 @@ async function findIpsec(kernel: CleanupKernel): Promise<readonly Artifact[]> {
 /** What commands of the backend extension made, which other commands of it remove. */
 async function findCommands(subnetFile: string): Promise<readonly Artifact[]> {
   const boot = (): Promise<string> => Promise.resolve('');
-  const table = new CommandTable({ path: commandRecordsPath(subnetFile), boot, onRun: () => undefined });
+  const path = commandRecordsPath(subnetFile);
+  const table = new CommandTable({ path, boot, onRun: () => undefined, triesOnce: true });
   const found = (await table.list()).filter((object) => object.kind === 'command');
   // Those of the host are undone after those of all peers.
   const isHost = ({ subject }: { readonly subject: string }): boolean => subject === HOST_SUBJECT;

@@ -316,6 +316,29 @@ describe('overlay controller', () => {
     assert.equal(reconciler.summary().host.state, 'in-sync');
   });
 
+  it('names a transport in the lease for as long as its device cannot be removed', async () => {
+    set(two.key, leavingPeer);
+    await joinCluster();
+    net.wake();
+    await clock.settle();
+    set(two.key, two);
+    net.setOwnLease({ ...own('10.5.1.0/24'), attributes: net.attributes() }, 'updated');
+    kernel.injectFault('link flannel.2', 'EBUSY');
+    await clock.advance(SETTLE_MS);
+    net.wake();
+    await clock.advance(10_000);
+    net.wake();
+    await clock.settle();
+    assert.equal(net.migration?.state, 'removing');
+    assert.equal(net.attributes().weft?.leaving?.length, 1);
+    kernel.clearFault('link flannel.2');
+    await clock.advance(80_000);
+    net.wake();
+    await clock.settle();
+    assert.equal(net.migration, undefined);
+    assert.equal(net.attributes().weft, undefined);
+  });
+
   for (const isJoined of [true, false])
     it(`does not take up a transport that it cannot make, which a peer leaves ${isJoined ? 'after' : 'before'} the start`, async () => {
       const leaving = (backendType: string) => vxlanPeer(2, '4', { weft: { leaving: [{ backendType }] } });

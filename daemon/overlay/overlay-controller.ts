@@ -305,7 +305,11 @@ export class OverlayController {
     this.#programmer.removeDeparted();
     const { kind } = this.#migration.state;
     if (this.#own === undefined || this.#error !== undefined || kind === 'steady') return false;
-    const isSettled = this.#slices.isEmpty && this.#deps.reconciler.isSettled && this.#isHostInPlace();
+    const { reconciler } = this.#deps;
+    const isSettled =
+      this.#slices.isEmpty &&
+      reconciler.isSettled &&
+      (kind === 'removing' ? reconciler.hasRemovedAll : this.#isHostInPlace());
     const blocker = isSettled && kind === 'preparing' ? this.#findBlocker() : undefined;
     const unanswered = this.#unanswered.length;
     const { pending, behind } = this.#migration.pending;

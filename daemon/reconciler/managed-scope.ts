@@ -14,6 +14,11 @@ export class ManagedScope {
     return this.#union;
   }
 
+  /** Whether an earlier ownership may still cover objects. */
+  get hasFormer(): boolean {
+    return this.#former.length > 0;
+  }
+
   /** Returns whether `ownership` differs from the present one. */
   set(ownership: Ownership): boolean {
     if (JSON.stringify(this.#current) === JSON.stringify(ownership)) return false;

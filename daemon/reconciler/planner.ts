@@ -53,6 +53,13 @@ export function firstBatch(steps: readonly Step[]): readonly Step[] {
   return head.some(({ object }) => object.kind === 'link') ? head : steps;
 }
 
+/** Whether the kernel holds objects that are to be removed, be it after a wait. Sysctls have no absence. */
+export function hasOrphans({ desired, cached }: Pick<KnownView, 'desired' | 'cached'>): boolean {
+  for (const [key, { kind }] of cached.objects)
+    if (kind !== 'sysctl' && !desired.objects.has(key)) return true;
+  return false;
+}
+
 /** Unwanted firewall rules whose removal waited for `batch`, which sets their replacement. */
 export function obsoleteRules({ desired, cached }: KnownView, batch: readonly Step[]): readonly ObjectKey[] {
   if (!batch.some(({ action, object }) => action === 'set' && object.kind === 'firewall')) return [];

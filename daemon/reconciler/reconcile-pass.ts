@@ -16,7 +16,7 @@ import type { CachedState } from './cache/cached-state.ts';
 import type { ResyncReason } from './status/counters.ts';
 import type { Owner } from './desired-state.ts';
 import { findDrift, isAsDesired } from './drift-detector.ts';
-import { firstBatch, obsoleteLeads, obsoleteRules, plan, planInSlices } from './planner.ts';
+import { firstBatch, hasOrphans, obsoleteLeads, obsoleteRules, plan, planInSlices } from './planner.ts';
 import type { PlanOptions } from './planner.ts';
 import { PlannedSteps } from './queue/planned-steps.ts';
 import { UrgentKeys } from './queue/urgent-keys.ts';
@@ -241,9 +241,9 @@ export class ReconcilePass {
     const steps = await this.#serving(planInSlices(view, this.#planOptions));
     status.onPlanned(steps, desired);
     if (reason === 'timer') queue.onPeriodicResync(steps.length > 0);
-    // What an earlier ownership covered is empty once a read of it needs no steps, now or after a wait.
-    const hasWaits = gate.hasFailedRemovals || gate.hasContestedWaits;
-    if (steps.length === 0 && desired.isComplete && !hasWaits) scope.forgetFormer(desired.objects.values());
+    // What an earlier ownership covered is empty once a read of it finds nothing that is to go, now or after a wait.
+    if (steps.length === 0 && desired.isComplete && scope.hasFormer && !hasOrphans(view))
+      scope.forgetFormer(desired.objects.values());
     await this.#begin(view, steps);
   }
 

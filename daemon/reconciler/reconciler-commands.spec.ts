@@ -104,6 +104,27 @@ describe('the reconciler of commands', () => {
     assert.deepEqual([await hasRoute(), kernel.commands.runs], [true, ['remove 10.5.2.0/24']]);
   });
 
+  it('removes what a command made once the route in its place is there, whatever is read until then', async () => {
+    await start(peer());
+    const networks = [{ network: cidr('10.5.0.0/16'), subnetLength: 24 }];
+    kernel.injectFault('route 10.5.2.0/24', 'ENETUNREACH');
+    reconciler.setHost({ devices: [], networks, interface: 'eth0' }, []);
+    reconciler.setPeer(KEY, { mode: 'direct', objects: [route] });
+    await clock.settle();
+    kernel.commands.runs.length = 0;
+    for (let read = 0; read < 20; read++) {
+      reconciler.resync();
+      await clock.advance(5_000);
+    }
+    assert.deepEqual(
+      kernel.commands.runs.filter((run) => run !== 'remove host'),
+      [],
+    );
+    kernel.clearFault('route 10.5.2.0/24');
+    await clock.advance(80_000);
+    assert.ok(kernel.commands.runs.includes('remove 10.5.2.0/24'));
+  });
+
   it('runs it again for a peer that comes back after its removal failed', async () => {
     await start(peer());
     kernel.injectFault('command 10.5.2.0/24', 'EPERM', 1);

@@ -13,6 +13,7 @@ import type { KernelNotification } from '../kernel/kernel.ts';
 import type { ResyncReason } from './status/counters.ts';
 import { HOST } from './desired-state.ts';
 import type { DesiredChange, Owner } from './desired-state.ts';
+import { hasOrphans } from './planner.ts';
 import { ReconcilePass } from './reconcile-pass.ts';
 import { createParts } from './reconciler-parts.ts';
 import type { ReconcilerOptions, ReconcilerParts } from './reconciler-parts.ts';
@@ -173,6 +174,12 @@ export class Reconciler {
     const { cache, gate, queue } = this.#parts;
     if (this.#phase !== 'started' || this.#isPassing || this.#pass.isHeld) return false;
     return cache.state !== undefined && queue.isEmpty && !gate.hasContestedWaits;
+  }
+
+  /** Whether the kernel is known to hold nothing that is to be removed, be it after a wait. */
+  get hasRemovedAll(): boolean {
+    const { cache, desired } = this.#parts;
+    return cache.state !== undefined && !hasOrphans({ desired, cached: cache.state });
   }
 
   // ---- reports -------------------------------------------------------------------------------

@@ -24,4 +24,6 @@ wait "$other" || failed="${failed:+$failed|}$second"
 cat "$logs/first" "$logs/second"
 [ -n "$failed" ] || exit 0
 echo "Once more, alone: $failed"
-(matrix "$failed")
+matrix "$failed" &
+one=$!
+wait "$one"

@@ -14,12 +14,13 @@ describe('the table of commands', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const table = (boot = 'boot', timeoutMs = 1500): CommandTable =>
+  const table = (boot = 'boot', timeoutMs = 1500, triesOnce = false): CommandTable =>
     new CommandTable({
       path: join(folder, 'run', 'commands'),
       boot: () => Promise.resolve(boot),
       onRun: (run) => runs.push(run),
       timeoutMs,
+      triesOnce,
     });
   const peer = (number: number, changes: Partial<CommandObject> = {}): CommandObject => ({
     kind: 'command',
@@ -122,12 +123,22 @@ describe('the table of commands', () => {
     const own = host({ addCommand: '', removeCommand: `echo down >> ${folder}/log` });
     await commands.apply([set(own), set(bad)]);
     const waits =
-      'ShutdownCommand waits for the SubnetRemoveCommand of 10.5.2.0/24, which failed and runs again';
+      'ShutdownCommand waits until the SubnetRemoveCommand of 10.5.2.0/24 has ended or is given up';
+    assert.deepEqual(await statuses(commands, remove(own)), [waits]);
     assert.equal((await statuses(commands, remove(own), remove(bad)))[0], waits);
     assert.deepEqual(await statuses(table(), remove(own)), [waits]);
     for (let run = 0; run < 4; run++) await commands.apply([remove(bad)]);
     assert.deepEqual(await statuses(commands, remove(own)), ['done']);
     assert.deepEqual(log().slice(1), ['try', 'try', 'try', 'try', 'try', 'down']);
+  });
+
+  it('waits for no other try where there is none', async () => {
+    const bad = peer(2, { removeCommand: 'exit 1' });
+    const own = host({ addCommand: '', removeCommand: `echo down >> ${folder}/log` });
+    await table().apply([set(own), set(bad)]);
+    const ends = await statuses(table('boot', undefined, true), remove(bad), remove(own));
+    assert.deepEqual(ends, ['SubnetRemoveCommand ended with code 1', 'done']);
+    assert.equal(log().at(-1), 'down');
   });
 
   it('adds again after a removal that failed', async () => {

@@ -35,6 +35,8 @@ export interface CommandTableOptions extends CommandRecordsOptions {
   readonly onRun: (run: CommandRun) => void;
   /** Longest run, in ms; default 30 s. */
   readonly timeoutMs?: number;
+  /** Nothing is tried again, so nothing waits for another try. */
+  readonly triesOnce?: boolean;
 }
 
 export type CommandStep = Step & { readonly object: CommandObject };
@@ -130,11 +132,9 @@ export class CommandTable {
     const have = bySubject.get(subject);
     if (have === undefined) return DONE;
     const setting = nameOf(have, 'remove');
-    const retried = subject === HOST_SUBJECT ? this.#findRetriedRemoval() : undefined;
-    if (retried !== undefined)
-      return rejected(
-        `${setting} waits for the SubnetRemoveCommand of ${retried}, which failed and runs again`,
-      );
+    const other = subject === HOST_SUBJECT ? this.#findPeer() : undefined;
+    if (other !== undefined)
+      return rejected(`${setting} waits until the SubnetRemoveCommand of ${other} has ended or is given up`);
     const end = await this.#run(have, setting, have.removeCommand);
     const failedRemovals = have.failedRemovals + 1;
     const isRetried = end.outcome !== 'ok' && failedRemovals < MAX_REMOVALS;
@@ -147,11 +147,10 @@ export class CommandTable {
     return failure === undefined ? DONE : rejected(failure);
   }
 
-  /** A peer whose removal failed and is not given up; `undefined` if there is none. */
-  #findRetriedRemoval(): string | undefined {
-    return [...this.#records.bySubject.values()].find(
-      ({ subject, failedRemovals }) => subject !== HOST_SUBJECT && failedRemovals > 0,
-    )?.subject;
+  /** A peer whose commands are not undone, and to be before those of the host; `undefined`: none. */
+  #findPeer(): string | undefined {
+    if (this.#options.triesOnce === true) return undefined;
+    return [...this.#records.bySubject.keys()].find((subject) => subject !== HOST_SUBJECT);
   }
 
   async #record(command: CommandObject, isDone: boolean): Promise<Outcome> {

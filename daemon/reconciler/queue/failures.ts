@@ -38,10 +38,6 @@ export class Failures<Name extends string> {
     this.#random = random;
   }
 
-  get size(): number {
-    return this.#byName.size;
-  }
-
   get(name: Name): Failure | undefined {
     return this.#byName.get(name);
   }

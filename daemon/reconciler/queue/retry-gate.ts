@@ -60,11 +60,6 @@ export class RetryGate {
     return this.#failures.isWaiting(owner, nowMs);
   }
 
-  /** Whether the removal of an object that no owner wants is to be tried again. */
-  get hasFailedRemovals(): boolean {
-    return this.#orphanFailures.size > 0;
-  }
-
   failureOf(owner: Owner): Failure | undefined {
     return this.#failures.get(owner);
   }
