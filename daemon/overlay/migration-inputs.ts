@@ -97,8 +97,7 @@ function adopt(initial: MigrationState, published: LeaseAttributes): MigrationSt
 }
 
 export function want(from: MigrationState, backend: BackendConfig, nowMs: number): MigrationState {
-  const isSame = wantedTransport(from, backend).id === wantedOf(from).id;
-  const state = isSame ? from : withFormer(from);
+  const state = localTransport(backend).id === wantedOf(from).id ? from : withFormer(from);
   const wanted = wantedTransport(state, backend);
   const announced = announcedOf(state);
   const others = state.known.filter(({ id }) => id !== wanted.id);

@@ -58,8 +58,9 @@ export function diff(desired: Objects, actual: Objects, options: DiffOptions = {
 
 /**
  * The same of everything, in slices of `size` keys. Where links are to be set, the steps end with what follows these on the host:
- * nothing can be put on a device that is missing, and only another reading finds what is on one that changed. `desired` and `actual` may change meanwhile: the step of a key is that of the moment when its turn came, so
- * the caller drops those of keys that changed since the call.
+ * nothing can be put on a device that is missing, and only another reading finds what is on one that changed. `desired` and
+ * `actual` may change meanwhile: the step of a key is that of the moment when its turn came, so the caller drops those of keys
+ * that changed since the call.
  */
 export async function diffInSlices(
   desired: Objects,
