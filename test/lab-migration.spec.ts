@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { waitFor } from '../lab/wait.ts';
 import { overlayDevicesOf, routesOf } from './support/daemon-view.ts';
 import { assertHealthy } from './support/doctor/healthy.ts';
+import { RENAMES_WHILE_UP } from './support/kernel-features.ts';
 import { useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing, type PingResult } from '../lab/traffic.ts';
 
@@ -18,7 +19,12 @@ interface Change {
   readonly dev: string;
   /** Between two pings of a pair; default 1. */
   readonly pingMs?: number;
+  /** The present device must get out of the way, under another name. */
+  readonly renames?: boolean;
 }
+
+/** Part of the pings that a rename may lose where the kernel takes the device down for it. */
+const RENAME_LOSS = 0.01;
 
 const CHANGES: readonly Change[] = [
   { name: 'another VNI', backend: { Type: 'vxlan', VNI: 2 }, devices: ['flannel.2'], dev: 'flannel.2' },
@@ -27,6 +33,7 @@ const CHANGES: readonly Change[] = [
     backend: { Type: 'vxlan', VNI: 2, Port: 4789 },
     devices: ['flannel.2'],
     dev: 'flannel.2',
+    renames: true,
   },
   { name: 'host-gw', backend: { Type: 'host-gw' }, devices: [], dev: 'eth0' },
   { name: 'udp', backend: { Type: 'udp' }, devices: ['flannel0'], dev: 'flannel0', pingMs: 5 },
@@ -87,15 +94,18 @@ describe('transport migration of running hosts', () => {
       });
   }
 
-  for (const change of CHANGES)
-    it(`to ${change.name} loses nothing, and leaves nothing of the old transport`, async () => {
+  for (const change of CHANGES) {
+    const mayLose = change.renames === true && !RENAMES_WHILE_UP;
+    const title = mayLose ? 'nothing but in the rename' : 'nothing';
+    it(`to ${change.name} loses ${title}, and leaves nothing of the old transport`, async () => {
       const work = async (): Promise<void> => {
         await lab().putConfig(configOf(change.backend));
         await waitUntilFollowed(names(), change);
       };
       const { lost, sent } = await pingDuring(names(), work, change.pingMs);
-      assert.equal(lost, 0, `lost ${lost} of ${sent}`);
+      assert.ok(lost <= (mayLose ? RENAME_LOSS * sent : 0), `lost ${lost} of ${sent}`);
     });
+  }
 
   it('waits for a host that is cut off from etcd, which is reached all the while and follows when it is back', async () => {
     const change = CHANGES[0]!;

@@ -4,9 +4,12 @@ import { spawnSync } from 'node:child_process';
 import { release } from 'node:os';
 
 const [major, minor] = release().split('.').map(Number);
+const isSince6 = (least: number): boolean => major! > 6 || (major === 6 && minor! >= least);
 
 /** A BPF program can take off headers of the other family (BPF_F_ADJ_ROOM_DECAP_L3_IPV4, Linux 6.3). */
-export const CHANGES_FAMILY = major! > 6 || (major === 6 && minor! >= 3);
+export const CHANGES_FAMILY = isSince6(3);
+/** A device can be renamed while it is up (Linux 6.2); before, it loses its routes and neighbours for that moment. */
+export const RENAMES_WHILE_UP = isSince6(2);
 
 const SA = 'src 127.0.0.8 dst 127.0.0.9 proto esp spi 0x1000';
 
