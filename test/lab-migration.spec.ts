@@ -19,7 +19,7 @@ interface Change {
   readonly dev: string;
   /** Between two pings of a pair; default 1. */
   readonly pingMs?: number;
-  /** The present device must get out of the way, under another name. */
+  /** The present device must be renamed first. */
   readonly renames?: boolean;
 }
 

@@ -7,7 +7,7 @@ import { toFouLink } from './message-objects.ts';
 import { encodeFouLinkCreate, type FouLinkSettings } from './netlink/ip-tunnel.ts';
 import { encodeLinkMtu, type LinkMessage } from './netlink/link.ts';
 import type { NetlinkClient } from './netlink/netlink-client.ts';
-import { DONE, type Outcome, rejection } from './netlink/outcome.ts';
+import { cannotChange, DONE, type Outcome, rejection } from './netlink/outcome.ts';
 import { asOutcome } from './netlink-links.ts';
 import { readLink } from './netlink-reader.ts';
 
@@ -28,7 +28,7 @@ export function ensureFou(target: FouTarget, link: FouLink): Promise<Outcome> {
       return rejection('ENODEV', `no interface ${link.parent} as the parent of ${link.name}: restore it`);
     const current = await readLink(client, { name: link.name });
     if (current !== undefined && !isChangeable(current, link, parent.index))
-      return rejection('EOPNOTSUPP', `${link.name} cannot be changed in place: remove it first`);
+      return cannotChange(link.name, 'its kind, parent, address or port');
     const port = await fouPorts.ensure(link);
     if (port.status !== 'done') return port;
     const outcome = await setDevice(client, current, { ...link, parentIndex: parent.index });

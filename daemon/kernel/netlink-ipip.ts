@@ -5,7 +5,7 @@ import { describeDrift } from './actual-state.ts';
 import { toIpipLink } from './message-objects.ts';
 import { encodeIpipLink } from './netlink/ip-tunnel.ts';
 import type { NetlinkClient } from './netlink/netlink-client.ts';
-import { DONE, type Outcome, rejection } from './netlink/outcome.ts';
+import { cannotChange, DONE, type Outcome, rejection } from './netlink/outcome.ts';
 import { asOutcome } from './netlink-links.ts';
 import { readLink } from './netlink-reader.ts';
 
@@ -21,8 +21,7 @@ export function ensureIpip(client: NetlinkClient, link: IpipLink): Promise<Outco
     const current = await readLink(client, { name: link.name });
     // A device with a remote, or with an encapsulation around, keeps both.
     const isFixed = current?.ipip?.unsupported.some((text) => /^(?:remote|external)/.test(text)) !== false;
-    if (current !== undefined && isFixed)
-      return rejection('EOPNOTSUPP', `${link.name} cannot be changed in place: remove it first`);
+    if (current !== undefined && isFixed) return cannotChange(link.name, 'its remote or encapsulation');
     const settings = { ...link, parentIndex: parent.index };
     const [outcome] = await client.send([(writer) => encodeIpipLink(writer, settings, current?.index)]);
     if (outcome?.status !== 'done') return outcome!;

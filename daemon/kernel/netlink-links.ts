@@ -12,7 +12,7 @@ import {
   type LinkChange,
   type LinkMessage,
 } from './netlink/link.ts';
-import { DONE, KernelReadError, type Outcome, rejection } from './netlink/outcome.ts';
+import { cannotChange, DONE, KernelReadError, type Outcome, rejection } from './netlink/outcome.ts';
 import type { Request, NetlinkClient } from './netlink/netlink-client.ts';
 import {
   encodeVxlanChange,
@@ -42,7 +42,8 @@ export function ensureVxlan(client: NetlinkClient, link: VxlanLink, from = link.
     const plan = current ? planChange(link, current, parent.index) : planCreate(link, parent.index);
     if ('status' in plan) return plan;
     const failure = (await client.send(plan)).find(({ status }) => status !== 'done');
-    return failure ?? verify(client, link, parent);
+    if (failure === undefined) return verify(client, link, parent);
+    return current === undefined ? failure : withOtherDevice(failure);
   });
 }
 
@@ -150,6 +151,12 @@ async function isReleased(client: NetlinkClient, link: LinkMessage): Promise<boo
   return true;
 }
 
+/** Of a device that exists: the kernel did not change it. */
+function withOtherDevice(outcome: Outcome): Outcome {
+  const isFixed = outcome.status === 'rejected' && outcome.errno === 'EOPNOTSUPP';
+  return isFixed ? { ...outcome, hasOtherDevice: true } : outcome;
+}
+
 function planCreate(link: VxlanLink, parentIndex: number): readonly Request[] {
   return [(writer) => encodeVxlanCreate(writer, { ...link, parentIndex })];
 }
@@ -166,7 +173,7 @@ function planChange(
       `${link.name} exists and is ${current.kind || 'hardware'}, not a VXLAN device: rename it`,
     );
   const fixed = describeFixed(link, vxlan);
-  if (fixed !== '') return rejection('EOPNOTSUPP', `${link.name} cannot be changed in place: ${fixed}`);
+  if (fixed !== '') return cannotChange(link.name, fixed);
   return changeRequests(link, current, vxlan, parentIndex);
 }
 

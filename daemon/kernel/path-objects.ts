@@ -3,7 +3,7 @@
 import type { TunLink, PathRouteObject } from '../../backends/kernel-state.ts';
 import type { PathDevice, PathRoute } from '../../native/packet-path.ts';
 import type { LinkMessage } from './netlink/link.ts';
-import { DONE, type Outcome, rejection } from './netlink/outcome.ts';
+import { cannotChange, DONE, type Outcome, rejection } from './netlink/outcome.ts';
 
 /** Whether `link` is a TUN device that a process has open: its removal would break that process. */
 export function isInUse(link: LinkMessage): boolean {
@@ -40,7 +40,7 @@ export function checkFixed(link: TunLink, device: PathDevice): Outcome {
   );
   if (fixed.length === 0) return DONE;
   const differences = fixed.map((name) => `${name} ${device[name]} instead of ${want[name]}`).join(', ');
-  return rejection('EOPNOTSUPP', `${link.name} cannot be changed in place: ${differences}`);
+  return cannotChange(link.name, differences);
 }
 
 /**

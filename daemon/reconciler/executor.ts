@@ -126,8 +126,10 @@ export class Executor {
   #onRejected(rejected: Rejected, batch: Batch): StepOutcome {
     const { step, errno, message } = rejected;
     const key = objectKey(step.object);
-    // EOPNOTSUPP for a link that does not exist means that the kernel has no such type of device.
-    const isReplaceable = step.action === 'set' && step.object.kind === 'link' && hasLink(key, batch);
+    // EOPNOTSUPP for a link that does not exist means that the kernel has no such type of device. Another program may
+    // have made one of this name since the last notification.
+    const exists = rejected.hasOtherDevice === true || hasLink(key, batch);
+    const isReplaceable = step.action === 'set' && step.object.kind === 'link' && exists;
     if (isReplaceable && errno === 'EOPNOTSUPP' && !this.#replaceLinks.has(key)) {
       this.#replaceLinks.add(key);
       return { kind: 'link-replaced', step, message };

@@ -4,6 +4,8 @@ import { cidr, ip4 } from '../../backends/fixture.ts';
 import { DEV, TestHost, newKernel, vxlanPeer } from '../../test/support/reconciler-host.ts';
 
 const [good, bad] = [vxlanPeer(2), vxlanPeer(3)];
+/** A device of another program. */
+const FOREIGN = { vni: 99, port: 9999, parentIndex: 0, learning: true, gbp: false, unsupported: [] };
 const BAD_FDB = 'fdb flannel.1 c6:00:00:00:04:03';
 
 describe('a peer that the kernel rejects', () => {
@@ -199,6 +201,21 @@ describe('a device that cannot be set up', () => {
     const host = await new TestHost({ kernel }).start([good]);
     await host.clock.settle();
     assert.deepEqual(await host.actual(), host.expected([good]));
+  });
+
+  it('replaces one that comes between the loss of its own and the step that is to make it again', async () => {
+    const host = await new TestHost().start([good]);
+    const { kernel } = host;
+    const apply = kernel.apply.bind(kernel);
+    kernel.apply = (steps) => {
+      kernel.apply = apply;
+      kernel.tables.addLink({ name: DEV, kind: 'vxlan', vxlan: FOREIGN });
+      return apply(steps);
+    };
+    kernel.tables.removeLink(DEV);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([good]));
+    assert.ok(!host.eventKinds().includes('link-failed'), 'the kernel has VXLAN');
   });
 
   it('is no failure of a peer when it vanishes before the steps of the peer', async () => {

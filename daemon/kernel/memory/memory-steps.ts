@@ -22,7 +22,7 @@ import { hasPort } from '../fou-ports.ts';
 import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from '../message-objects.ts';
 import type { EndpointMemory } from '../wireguard/wireguard-objects.ts';
 import { RTN_BLACKHOLE, WIREGUARD_KIND } from '../netlink/constants.ts';
-import { DONE, type Outcome } from '../netlink/outcome.ts';
+import { cannotChange, DONE, type Outcome } from '../netlink/outcome.ts';
 import { NOT_FOUND, gatewayOf, type TableObject } from '../netlink-steps.ts';
 import { formerName } from '../netlink-apply.ts';
 import { isInUse, rejectInUse } from '../path-objects.ts';
@@ -153,7 +153,7 @@ function setFou(tables: MemoryTables, { name, local, port, parent, mtu }: FouLin
     current !== undefined &&
     (ipTunnel?.local !== local || ipTunnel.port !== port || ipTunnel.parentIndex !== parentIndex)
   )
-    return reject('EOPNOTSUPP', `${name} cannot be changed in place`);
+    return cannotChange(name, 'its settings');
   // The kernel distinguishes devices without remote by address and parent (ip_tunnel_find).
   if (current === undefined && tables.hasIpTunnel({ local, parentIndex })) return reject('EEXIST');
   if (!hasPort(tables.ports, { port, local })) tables.ports = [...tables.ports, { port, local }];
@@ -166,8 +166,7 @@ function setIpip(tables: MemoryTables, { name, local, parent, mtu }: IpipLink): 
   const parentIndex = tables.link(parent)?.index;
   if (parentIndex === undefined) return reject('ENODEV', `no interface ${parent}`);
   const current = tables.link(name);
-  if (current !== undefined && current.ipip === undefined)
-    return reject('EOPNOTSUPP', `${name} cannot be changed in place`);
+  if (current !== undefined && current.ipip === undefined) return cannotChange(name, 'its settings');
   if (current === undefined && tables.hasIpTunnel({ local, parentIndex })) return reject('EEXIST');
   const change = { mtu, isUp: true, txQueueLength: 0, ipip: { local, parentIndex, unsupported: [] } };
   return current === undefined
@@ -197,7 +196,7 @@ function setVxlan(tables: MemoryTables, link: VxlanLink): Outcome {
   if (current?.vxlan !== undefined) {
     const isFixed = current.vxlan.vni !== vni || current.vxlan.port !== port || current.vxlan.gbp !== gbp;
     if (isFixed)
-      return reject('EOPNOTSUPP', describeDrift(link, toVxlanLink(current, current.vxlan, link.parent)));
+      return cannotChange(link.name, describeDrift(link, toVxlanLink(current, current.vxlan, link.parent)));
     return link.mtu > largestMtu
       ? reject('EINVAL')
       : tables.changeLink(link.name, { ...change, mtu: link.mtu });

@@ -9,6 +9,8 @@ export interface Rejection {
   readonly errno: string;
   /** Starts with the errno; has the kernel's extended-ack text if it sent one. */
   readonly message: string;
+  /** A device has the name and cannot be changed to what is wanted: it must be removed first. */
+  readonly hasOtherDevice?: true;
 }
 
 /**
@@ -41,6 +43,13 @@ export function readErrorOf(what: string, outcome: Outcome): KernelReadError {
 /** A rejection by this module: the kernel did not see the request. */
 export function rejection(errno: string, message: string): Outcome {
   return { status: 'rejected', errno, message: `${errno}: ${message}` };
+}
+
+/** The device `name` exists, and differs in `what`, which it keeps for its lifetime. */
+export function cannotChange(name: string, what: string): Outcome {
+  const errno = 'EOPNOTSUPP';
+  const message = `${errno}: ${name} cannot be changed in place: ${what}`;
+  return { status: 'rejected', errno, message, hasOtherDevice: true };
 }
 
 /**
