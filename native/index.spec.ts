@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { describe, it } from 'mocha';
 import { loadNative } from './index.ts';
 
@@ -47,5 +48,37 @@ describe('native addon', () => {
     assert.throws(() => native.readNetlink(-1, Buffer.alloc(8), 8), { code: 'EBADF' });
     assert.equal(native.readNetlink(-1, Buffer.alloc(8), 9), 0);
     assert.throws(() => native.setNetlinkOptions('1' as unknown as number, 1, 1), TypeError);
+    assert.throws(() => native.sendNetlink(-1, Buffer.alloc(8), () => undefined), { code: 'EBADF' });
+    assert.throws(() => native.sendNetlink(1, Buffer.alloc(8), 'x' as never), TypeError);
+  });
+
+  it('sendNetlink says of each datagram that was not taken why', async () => {
+    const file = openSync('/dev/null', 'w');
+    const errors: string[] = [];
+    await new Promise<void>((resolve) => {
+      const onError = (name: string) => (message: string) => {
+        errors.push(`${name}: ${message}`);
+        if (errors.length === 2) resolve();
+      };
+      native.sendNetlink(file, Buffer.alloc(8), onError('first'));
+      native.sendNetlink(file, Buffer.alloc(8), onError('second'));
+      closeSync(file);
+    });
+    const why = 'Socket operation on non-socket';
+    assert.deepEqual(errors, [`first: ${why}`, `second: ${why}`]);
+  });
+
+  it('opens a socket for notifications, and touches none that is closed', () => {
+    const watch = native.openNetlinkWatch(0, [1], () => undefined);
+    assert.ok(watch.fd > 2 && watch.port > 0);
+    assert.equal(native.readNetlink(watch.fd, Buffer.alloc(8192), 8192), 0);
+    native.armNetlinkWatch(watch);
+    native.closeNetlinkWatch(watch);
+    assert.throws(() => native.armNetlinkWatch(watch), TypeError);
+    assert.throws(() => native.closeNetlinkWatch(watch), TypeError);
+    assert.throws(() => native.closeNetlinkWatch({ fd: 1, port: 1 }), TypeError);
+    assert.throws(() => native.openNetlinkWatch(9999, [], () => undefined), { code: 'EPROTONOSUPPORT' });
+    assert.throws(() => native.openNetlinkWatch(0, [99_999], () => undefined), { code: 'EINVAL' });
+    assert.throws(() => native.openNetlinkWatch(0, 'x' as never, () => undefined), TypeError);
   });
 });

@@ -107,6 +107,13 @@ export interface NativeChecksumProbe {
   checksumProbeRead(fd: number): boolean;
 }
 
+/** A socket for notifications of the kernel. */
+export interface NetlinkWatch {
+  readonly fd: number;
+  /** Its port id (netlink(7)). */
+  readonly port: number;
+}
+
 export interface Native extends NativePath, NativeEcho, NativeEchoSweep, NativeChecksumProbe {
   /**
    * Sets {@link NetlinkOptions} and NETLINK_NO_ENOBUFS on the netlink socket bound to `portId`.
@@ -119,6 +126,20 @@ export interface Native extends NativePath, NativeEcho, NativeEchoSweep, NativeC
    * bytes would fit. Never waits. @returns the bytes read @throws Error with errno; EMSGSIZE: one was longer, and is lost.
    */
   readNetlink(fd: number, buffer: Uint8Array, longest: number): number;
+  /**
+   * Sends a copy of `bytes` to the kernel by this netlink socket in a thread, after all that were given before. The socket may be
+   * closed meanwhile. `onError` is called with what the kernel said if it took nothing. @throws Error with errno
+   */
+  sendNetlink(fd: number, bytes: Uint8Array, onError: (message: string) => void): void;
+  /**
+   * Opens a socket of `protocol` (NETLINK_*) in multicast `groups`. `onReadable` is called once, and once more after each {@link
+   * armNetlinkWatch}. @throws Error with errno
+   */
+  openNetlinkWatch(protocol: number, groups: readonly number[], onReadable: () => void): NetlinkWatch;
+  /** @throws TypeError if it is closed */
+  armNetlinkWatch(watch: NetlinkWatch): void;
+  /** Closes the socket; `onReadable` is not called again. @throws TypeError if it is closed */
+  closeNetlinkWatch(watch: NetlinkWatch): void;
   /**
    * Datagrams that the kernel dropped at this netlink socket since the start. @throws Error with
    * errno

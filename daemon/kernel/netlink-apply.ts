@@ -11,10 +11,9 @@ import { ensureIpip } from './netlink-ipip.ts';
 import type { Features } from './features.ts';
 import { ensureTun, ensureVxlan, removeLink } from './netlink-links.ts';
 import type { Step, StepResult } from './kernel.ts';
-import { DONE, KernelReadError, type Outcome, rejection } from './netlink/outcome.ts';
+import { DONE, type Outcome, rejection } from './netlink/outcome.ts';
 import type { Request, NetlinkClient } from './netlink/netlink-client.ts';
-import { readLink } from './netlink-reader.ts';
-import type { LinkMessage } from './netlink/link.ts';
+import { readDevice, type Device, type KnownDevices } from './known-devices.ts';
 import type { FirewallTable } from './firewall/firewall-table.ts';
 import type { PathTable } from './path-table.ts';
 import type { WireguardDevices } from './wireguard/wireguard-devices.ts';
@@ -29,12 +28,10 @@ import {
 } from './netlink-steps.ts';
 import { writeSysctl } from './sysctl.ts';
 
-/** A device, or why steps on it cannot be done. */
-type Device = LinkMessage | Outcome;
-
 /** Where steps are applied. */
 export interface ApplyTarget {
   readonly client: NetlinkClient;
+  readonly devices: KnownDevices;
   readonly path: PathTable;
   readonly features: Features;
   readonly fouPorts: FouPorts;
@@ -54,7 +51,7 @@ export async function applySteps(target: ApplyTarget, steps: readonly Step[]): P
   const results: StepResult[] = [];
   while (results.length < steps.length) {
     const entries = takeRun(steps, results.length, isTableStep);
-    if (entries.length > 0) results.push(...(await applyRun(target.client, entries)));
+    if (entries.length > 0) results.push(...(await applyRun(target, entries)));
     const pathRoutes = takeRun(steps, results.length, isPathRouteStep);
     if (pathRoutes.length > 0) results.push(...(await applyPathRoutes(target, pathRoutes)));
     const peers = takeRun(steps, results.length, isWireguardStep);
@@ -145,6 +142,7 @@ async function applySingle(target: ApplyTarget, step: Step): Promise<Outcome> {
   const { client, path, features, firewall } = target;
   const { action, object } = step;
   if (object.kind === 'link') {
+    target.devices.forget();
     if (action === 'remove') return removeLink(target, object);
     if (object.type === 'tun') return ensureTun(client, path, object, formerName(step));
     if (object.type === 'fou') return ensureFou(target, object);
@@ -182,12 +180,17 @@ export function formerName(step: Step): string | undefined {
   return current?.kind === 'link' ? current.name : undefined;
 }
 
-async function applyRun(client: NetlinkClient, run: readonly TableStep[]): Promise<readonly StepResult[]> {
-  const devices = await findDevices(client, run);
+/** Of many runs one follows the other while the first is done: devices that are known are not read again. */
+async function applyRun(
+  { client, devices: known }: ApplyTarget,
+  run: readonly TableStep[],
+): Promise<readonly StepResult[]> {
+  const devices = await known.find(client, new Set(run.map(({ object }) => object.dev)));
   const outcomes = await sendPlans(
     client,
     run.map((step) => plan(devices, step, planStep)),
   );
+  if (outcomes.some((outcome) => errnoOf(outcome) === 'ENODEV')) known.forget();
   const repeated = outcomes.some(({ status }) => status === 'rejected')
     ? await retryRejected(client, devices, run, outcomes)
     : [];
@@ -212,9 +215,6 @@ async function retryRejected(
   const repeated = await sendPlans(client, retries);
   return retries.map(({ length }, index) => (length > 0 ? repeated[index] : undefined));
 }
-
-/** Device of a route without one, such as a blackhole. */
-const NO_DEVICE = { index: 0 } as LinkMessage;
 
 type Plan = readonly PlannedRequest[];
 
@@ -247,23 +247,12 @@ function errnoOf(outcome: Outcome): string {
 /** Reads the devices in each run: a re-created device has another index. */
 async function findDevices(
   client: NetlinkClient,
-  run: readonly (TableStep | PathRouteStep | WireguardStep)[],
+  run: readonly (PathRouteStep | WireguardStep)[],
 ): Promise<Map<string, Device>> {
   const devices = new Map<string, Device>();
   for (const { dev } of run.map(({ object }) => object))
-    if (!devices.has(dev)) devices.set(dev, await findDevice(client, dev));
+    if (!devices.has(dev)) devices.set(dev, await readDevice(client, dev));
   return devices;
-}
-
-async function findDevice(client: NetlinkClient, name: string): Promise<Device> {
-  if (name === '') return NO_DEVICE;
-  try {
-    const link = await readLink(client, { name });
-    return link ?? rejection('ENODEV', `no interface ${name}`);
-  } catch (error) {
-    if (!(error instanceof KernelReadError)) throw error;
-    return { status: 'unknown', message: error.message };
-  }
 }
 
 function withoutDevice(step: Step, outcome: Outcome): Outcome {

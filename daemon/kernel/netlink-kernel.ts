@@ -6,12 +6,14 @@ import { CloudRoutes } from './cloud/cloud-routes.ts';
 import { CommandTable, type CommandTableOptions } from './commands/command-table.ts';
 import { IkeConnections } from './ipsec/ike-connections.ts';
 import { XfrmPolicies } from './ipsec/xfrm-policies.ts';
+import { KnownDevices } from './known-devices.ts';
 import { FouPorts } from './fou-ports.ts';
 import { Features } from './features.ts';
 import { FirewallClient, type FirewallClientOptions } from './firewall/firewall-client.ts';
 import type { Kernel, KernelNotification, StepResult } from './kernel.ts';
 import { NetlinkClient } from './netlink/netlink-client.ts';
-import { socketOpener, type NetlinkNative, type OpenSocket } from './netlink/socket.ts';
+import type { OpenSocket } from './netlink/datagram-socket.ts';
+import { socketOpener, type NetlinkNative } from './netlink/socket.ts';
 import { applySteps } from './netlink-apply.ts';
 import { NotificationReader, type NotificationReaderOptions } from './netlink-notifications.ts';
 import { lookupRoute, openTables, readLink } from './netlink-reader.ts';
@@ -21,9 +23,6 @@ import { readInterfaces, readRoutes, readState } from './state-reader.ts';
 import { readSysctl } from './sysctl.ts';
 import { WireguardDevices } from './wireguard/wireguard-devices.ts';
 import type { WireguardKeyring } from './wireguard/wireguard-keyring.ts';
-
-/** Some sixty routes, of which each takes the kernel up to 200 µs. More in one datagram are no faster. */
-const SEND_BYTES = 5 * 1024;
 
 export interface NetlinkKernelOptions extends PathTableOptions {
   /**
@@ -60,7 +59,8 @@ const DEFAULT_POLL_MS = 10_000;
 export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   const { native, clock = systemClock, openSocket = socketOpener(native) } = options;
   const hasNotifications = native !== undefined;
-  const client = new NetlinkClient({ ...options, openSocket, sendBytes: SEND_BYTES });
+  const client = new NetlinkClient({ ...options, openSocket });
+  const devices = new KnownDevices(hasNotifications);
   const fouPorts = new FouPorts({ ...options, openSocket });
   const wireguard = new WireguardDevices({ ...options, openSocket, keyring: options.keyring });
   const { endpoints } = wireguard;
@@ -111,6 +111,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
         applySteps(
           {
             client,
+            devices,
             path,
             features,
             fouPorts,
@@ -130,6 +131,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
     subscribe: (ownership, onEach) => {
       const onNotification = (notification: KernelNotification): void => {
         if (notification.kind === 'underlay-route') path.refreshSoon();
+        if (notification.kind === 'interfaces' || notification.kind === 'overrun') devices.forget();
         onEach(notification);
       };
       startReader({ ownership, onNotification });

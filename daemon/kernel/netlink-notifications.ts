@@ -28,7 +28,7 @@ import { decodeLink, type LinkMessage } from './netlink/link.ts';
 import { forEachMessage } from './netlink/message.ts';
 import { decodeNeighbour, decodeNeighbourIndex } from './netlink/neighbour-fdb.ts';
 import { decodeRoute } from './netlink/route.ts';
-import type { NetlinkSocket, OpenSocket } from './netlink/socket.ts';
+import type { NetlinkSocket, OpenSocket } from './netlink/datagram-socket.ts';
 import { describeNeighbourChange, RouteChanges } from './table-notifications.ts';
 
 export interface NotificationReaderOptions {

@@ -1,11 +1,12 @@
 /*
- * Entry point of the addon: registers all functions. Stateless, so it is safe in worker threads of
- * Node.
+ * Entry point of the addon: registers all functions. State belongs to an environment, so it is
+ * safe in worker threads of Node.
  */
 #include "binding.h"
 
 NAPI_MODULE_INIT() {
-  if (weft_netlink_options_init(env, exports) < 0 || weft_datagram_init(env, exports) < 0 ||
+  if (weft_netlink_options_init(env, exports) < 0 || weft_netlink_send_init(env, exports) < 0 ||
+      weft_netlink_watch_init(env, exports) < 0 || weft_datagram_init(env, exports) < 0 ||
       weft_path_init(env, exports) < 0 || weft_echo_init(env, exports) < 0 || weft_memory_file_init(env, exports) < 0 ||
       weft_file_lock_init(env, exports) < 0 || weft_code_pages_init(env, exports) < 0 ||
       weft_tool_init(env, exports) < 0) {

@@ -23,6 +23,8 @@ int weft__export(napi_env env, napi_value exports, const char *name, napi_callba
 
 /* Each registers its functions. Returns 0 or -EINVAL. */
 int weft_netlink_options_init(napi_env env, napi_value exports);
+int weft_netlink_send_init(napi_env env, napi_value exports);
+int weft_netlink_watch_init(napi_env env, napi_value exports);
 int weft_datagram_init(napi_env env, napi_value exports);
 int weft_path_init(napi_env env, napi_value exports);
 int weft_echo_init(napi_env env, napi_value exports);

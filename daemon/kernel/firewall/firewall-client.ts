@@ -2,7 +2,7 @@
 // subscribers. Only wires the components.
 import type { Clock } from '../../../lib/clock.ts';
 import type { KernelNotification } from '../kernel.ts';
-import type { OpenSocket } from '../netlink/socket.ts';
+import type { OpenSocket } from '../netlink/datagram-socket.ts';
 import { FirewallTable } from './firewall-table.ts';
 import { FirewallWatch } from './firewall-watch.ts';
 import { NotificationBuffer } from './notification-buffer.ts';

@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../../lib/clock.ts';
 import { ControlLoop } from '../../../lib/control-loop.ts';
 import type { KernelNotification } from '../kernel.ts';
-import type { NetlinkSocket, OpenSocket } from '../netlink/socket.ts';
+import type { NetlinkSocket, OpenSocket } from '../netlink/datagram-socket.ts';
 import type { FirewallScope, FirewallTable } from './firewall-table.ts';
 import { openNftNotifications, type NftNotificationOptions } from './nft-notifications.ts';
 

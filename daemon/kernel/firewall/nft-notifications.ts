@@ -5,7 +5,7 @@ import { OWN_CHAINS } from '../../../backends/firewall/firewall-iptables.ts';
 import { NFT_TABLES } from '../../../backends/firewall/firewall-nft.ts';
 import { AF_INET, AF_INET6, NETLINK_NETFILTER, NFNLGRP_NFTABLES } from '../netlink/constants.ts';
 import { AttributeTable, forEachMessage, HEADER_BYTES } from '../netlink/message.ts';
-import type { NetlinkSocket, OpenSocket } from '../netlink/socket.ts';
+import type { NetlinkSocket, OpenSocket } from '../netlink/datagram-socket.ts';
 import type { FirewallScope } from './firewall-table.ts';
 
 export interface NftNotificationOptions {

@@ -5,7 +5,7 @@ import type { PolicyObject } from '../../../backends/kernel-state.ts';
 import type { ActualObject } from '../actual-state.ts';
 import { NetlinkClient, type NetlinkClientOptions } from '../netlink/netlink-client.ts';
 import { DONE, type Outcome } from '../netlink/outcome.ts';
-import type { NetlinkSocket } from '../netlink/socket.ts';
+import type { NetlinkSocket } from '../netlink/datagram-socket.ts';
 import {
   decodePolicy,
   decodeSa,

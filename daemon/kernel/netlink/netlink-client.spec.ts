@@ -13,7 +13,7 @@ import {
 import { forEachMessage } from './message.ts';
 import { KernelReadError, type Outcome } from './outcome.ts';
 import { type NetlinkClientOptions, type Request, NetlinkClient } from './netlink-client.ts';
-import type { SocketHandlers } from './socket.ts';
+import type { SocketHandlers } from './datagram-socket.ts';
 
 interface Sent {
   readonly sequence: number;
@@ -27,6 +27,9 @@ interface FakeKernel {
   answer: (requests: readonly Sent[], handlers: SocketHandlers) => readonly Buffer[];
   sockets: number;
   datagrams: number;
+  readonly onSend?: (requests: readonly Sent[]) => void;
+  /** Answers come once this resolves. */
+  readonly isHeld?: Promise<void>;
 }
 
 function open(
@@ -53,9 +56,11 @@ function open(
               index: bytes.readUInt32LE(start + 20),
             }),
           );
-          setImmediate(() => {
+          fake.onSend?.(requests);
+          const answer = (): void => {
             for (const datagram of fake.answer(requests, handlers)) if (isOpen) handlers.onDatagram(datagram);
-          });
+          };
+          setImmediate(() => (fake.isHeld === undefined ? answer() : void fake.isHeld.then(answer)));
         },
         close: () => {
           isOpen = false;
@@ -138,13 +143,42 @@ describe('NetlinkClient', () => {
       [4999, 'ENOENT'],
     ]);
     assert.equal(outcomes.length, 5000);
-    assert.ok(fake.datagrams < 20);
+    assert.ok(fake.datagrams <= 20);
   });
 
   it('sends no more at once than the rejections that the receive buffer can hold', async () => {
+    const unanswered = new Map<number, number>();
+    let most = 0;
+    const fake = fakeKernel((sent, handlers) => {
+      unanswered.delete(sent[0]!.sequence);
+      return acknowledge()(sent, handlers);
+    });
+    const onSend = (sent: readonly Sent[]): void => {
+      unanswered.set(sent[0]!.sequence, sent.length);
+      most = Math.max(
+        most,
+        [...unanswered.values()].reduce((sum, count) => sum + count, 0),
+      );
+    };
+    await open({ ...fake, onSend }, {}, 20_480).send(requests(100));
+    assert.equal(most, 10, 'an answer takes 2 KiB');
+  });
+
+  it('has the next datagram of changes at the kernel while this does one, and no third', async () => {
     const fake = fakeKernel(acknowledge());
-    await open(fake, {}, 20_480).send(requests(100));
-    assert.equal(fake.datagrams, 10);
+    const sent: number[] = [];
+    const onSend = (each: readonly Sent[]): void => void sent.push(each[0]!.index);
+    let answerAll = (): void => undefined;
+    const isHeld = new Promise<void>((resolve) => (answerAll = resolve));
+    const client = open({ ...fake, onSend, isHeld });
+    const batches = [0, 10, 20].map((index) => client.send([request(index)]));
+    const list = client.dump('a table', dump, () => undefined);
+    await new Promise(setImmediate);
+    assert.deepEqual(sent, [0, 10]);
+    answerAll();
+    await Promise.all(batches);
+    assert.deepEqual(sent.slice(0, 3), [0, 10, 20]);
+    await assert.rejects(list, KernelReadError);
   });
 
   it('puts the text of the kernel into the message', async () => {

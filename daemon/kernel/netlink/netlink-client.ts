@@ -11,8 +11,8 @@ import { NLM_F_ACK, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from './constants
 import { decodeError } from './error-message.ts';
 import { forEachMessage, MessageWriter } from './message.ts';
 import { DONE, KernelReadError, type Outcome } from './outcome.ts';
-import type { OpenSocket } from './socket.ts';
-import { CLOSED, TransactionSocket } from './transaction.ts';
+import type { OpenSocket } from './datagram-socket.ts';
+import { OVERLAP, TransactionSocket } from './transaction.ts';
 
 /** Writes one request: {@link MessageWriter.begin} and its attributes. The client ends it. */
 export type Request = (writer: MessageWriter) => void;
@@ -53,6 +53,14 @@ const MAX_DUMP_ATTEMPTS = 6;
 /** Datagrams of a dump after which others have a turn: hundreds of messages. */
 const LARGE_DUMP = 2;
 
+/** A datagram of changes. */
+interface Batch {
+  readonly bytes: Buffer;
+  /** Sequence number of the first request; the others follow. */
+  readonly first: number;
+  readonly count: number;
+}
+
 export class NetlinkClient {
   readonly #socket: TransactionSocket;
   readonly #writer: MessageWriter;
@@ -83,14 +91,9 @@ export class NetlinkClient {
    * Sends changes in order; one outcome each. A rejected one does not stop the rest. Never rejects.
    */
   async send(requests: readonly Request[]): Promise<readonly Outcome[]> {
-    const outcomes: Outcome[] = [];
-    while (outcomes.length < requests.length && !this.#socket.isClosed) {
-      const from = outcomes.length;
-      for (const outcome of await this.#socket.enqueue(() => this.#sendBatch(requests, from)))
-        outcomes.push(outcome);
-    }
-    while (outcomes.length < requests.length) outcomes.push({ status: 'unknown', message: CLOSED });
-    return outcomes;
+    const batches = this.#encode(requests);
+    const parts = batches.map((batch) => this.#socket.enqueueChange(() => this.#transactBatch(batch)));
+    return (await Promise.all(parts)).flat();
   }
 
   /**
@@ -143,12 +146,21 @@ export class NetlinkClient {
   }
 
   /**
-   * As many requests from `from` on as fit a datagram, and whose rejections would all fit the
+   * As many requests a datagram as fit it, and whose rejections, with those of datagrams that overlap, would all fit the
    * receive buffer.
    */
-  #sendBatch(requests: readonly Request[], from: number): Promise<Outcome[]> {
-    const limit = Math.max(1, Math.floor(this.#socket.receiveBytes / ANSWER_BYTES));
-    const to = Math.min(requests.length, from + limit);
+  #encode(requests: readonly Request[]): readonly Batch[] {
+    const limit = Math.max(1, Math.floor(this.#socket.receiveBytes / ANSWER_BYTES / OVERLAP));
+    const batches: Batch[] = [];
+    for (let from = 0; from < requests.length;) {
+      const batch = this.#encodeBatch(requests, from, Math.min(requests.length, from + limit));
+      batches.push(batch);
+      from += batch.count;
+    }
+    return batches;
+  }
+
+  #encodeBatch(requests: readonly Request[], from: number, to: number): Batch {
     const first = this.#beginSequence();
     this.#writer.clear();
     let next = from;
@@ -158,12 +170,12 @@ export class NetlinkClient {
       const isLast = next === to || !this.#writer.hasRoom;
       this.#writer.end(this.#sequence++, isLast ? NLM_F_ACK : 0);
     }
-    return this.#transactBatch(first, next - from);
+    return { bytes: Buffer.from(this.#writer.bytes), first, count: next - from };
   }
 
-  #transactBatch(first: number, count: number): Promise<Outcome[]> {
+  #transactBatch({ bytes, first, count }: Batch): Promise<Outcome[]> {
     const outcomes: Outcome[] = Array.from({ length: count }, () => DONE);
-    return this.#socket.transact(this.#writer.bytes, (resolve) => ({
+    return this.#socket.transact(bytes, (resolve) => ({
       onMessage: (type, buffer, start, end) => {
         const index = buffer.readUInt32LE(start + 8) - first;
         if (type !== NLMSG_ERROR || index < 0 || index >= count) return false;

@@ -10,60 +10,21 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { RawNetlinkSocket } from 'netlink/dist/raw.js';
 import type { Native, NetlinkOptions } from '../../../native/index.ts';
 import { NETLINK_ROUTE } from './constants.ts';
+import type { NetlinkSocket, OpenSocket, SocketHandlers, SocketSettings } from './datagram-socket.ts';
+import { guarded, watchDrops } from './datagram-socket.ts';
+import { openNotificationSocket, type NotificationNative } from './notification-socket.ts';
 
-export interface SocketHandlers {
-  onDatagram(datagram: Buffer): void;
-  /** Datagrams are missing: the kernel dropped some, or the socket failed. */
-  onError(message: string): void;
-}
-
-export interface SocketSettings {
-  /** NETLINK_*; default NETLINK_ROUTE. */
-  readonly protocol?: number;
-  /**
-   * Longest datagram that can be read, in bytes. Each read allocates as much. A longer one counts
-   * as overrun.
-   */
-  readonly datagramBytes: number;
-  /**
-   * Read as many datagrams as fit this many bytes in each turn of the event loop, without an allocation for each: the handler
-   * gets them as one, and must keep no view of it. Default: none.
-   */
-  readonly batchBytes?: number;
-  /** Receive buffer to request, in bytes. */
-  readonly receiveBytes: number;
-  /** RTNLGRP_* (or of another protocol) to join. */
-  readonly groups?: readonly number[];
-}
-
-export interface NetlinkSocket {
-  /** False without the addon: dumps come unfiltered, errors without text. */
-  readonly hasStrictCheck: boolean;
-  /** Receive buffer in force, as the kernel counts it. */
-  readonly receiveBytes: number;
-  /**
-   * Sends one datagram; `bytes` may be reused once its answer is there. Failures go to {@link
-   * SocketHandlers.onError}.
-   */
-  send(bytes: Buffer): void;
-  /** No handler is called afterwards. */
-  close(): void;
-}
-
-/**
- * Opens a socket to the kernel of this network namespace.
- * @throws Error with errno if the kernel rejects it.
- */
-export type OpenSocket = (settings: SocketSettings, handlers: SocketHandlers) => NetlinkSocket;
-
-/** The functions of the addon that tune a socket. */
-export type NetlinkNative = Pick<Native, 'setNetlinkOptions' | 'countNetlinkDrops' | 'readNetlink'>;
+/** The functions of the addon for netlink. */
+export type NetlinkNative = NotificationNative & Pick<Native, 'sendNetlink'>;
 
 const SEND_BUFFER_BYTES = 1 << 18;
 
 /** The opener of real sockets, tuned by `native` unless that is missing. */
 export function socketOpener(native: NetlinkNative | undefined): OpenSocket {
-  return (settings, handlers) => openSocket(native, settings, handlers);
+  return (settings, handlers) =>
+    native !== undefined && settings.batchBytes !== undefined
+      ? openNotificationSocket(native, settings, settings.batchBytes, handlers)
+      : openSocket(native, settings, handlers);
 }
 
 function openSocket(
@@ -83,21 +44,11 @@ function openSocket(
     sendBufferSize: SEND_BUFFER_BYTES,
   });
   const tuned = native && tune(native, raw, settings.receiveBytes);
+  const failToSend = (message: string): void => fail(`cannot send to the kernel: ${message}`);
   const checkDrops = tuned ? watchDrops(tuned, () => isOpen, fail) : NOTHING;
-  const { batchBytes, datagramBytes } = settings;
-  const readBatch =
-    tuned && batchBytes !== undefined
-      ? batchReader(
-          tuned,
-          { batchBytes, datagramBytes },
-          (batch) => guard(() => handlers.onDatagram(batch)),
-          fail,
-        )
-      : NOTHING;
   raw.on('message', (datagram, sender) => {
     // Any local process can send to a netlink socket; only port 0 is the kernel.
     if (sender.port === 0) guard(() => handlers.onDatagram(datagram));
-    if (isOpen) readBatch();
     checkDrops();
   });
   raw.on('truncatedMessage', () => fail('a netlink message was longer than the read buffer'));
@@ -106,14 +57,25 @@ function openSocket(
   return {
     hasStrictCheck: tuned?.options.hasStrictCheck ?? false,
     receiveBytes: tuned?.options.receiveBytes ?? raw.getRecvBufferSize(),
-    send: (bytes) =>
-      raw.send(bytes, {}, (error) => error && fail(`cannot send to the kernel: ${error.message}`)),
+    send: tuned
+      ? threadSender(tuned, failToSend)
+      : (bytes) => raw.send(Buffer.from(bytes), {}, (error) => error && failToSend(error.message)),
     close: () => {
       if (!isOpen) return;
       isOpen = false;
       // The binding aborts the process if it is closed from inside one of its own calls.
       setImmediate(() => raw.close());
     },
+  };
+}
+
+function threadSender({ native, fd }: Tuned, fail: (message: string) => void): NetlinkSocket['send'] {
+  return (bytes) => {
+    try {
+      native.sendNetlink(fd, bytes, fail);
+    } catch (error) {
+      queueMicrotask(() => fail(String(error)));
+    }
   };
 }
 
@@ -126,18 +88,6 @@ function join(raw: RawNetlinkSocket, groups: readonly number[]): void {
   }
 }
 
-/**
- * Reports a handler's own exception as an error of the socket: it must neither be lost nor end the
- * process.
- */
-function guarded(handle: () => void, handlers: SocketHandlers): void {
-  try {
-    handle();
-  } catch (error) {
-    queueMicrotask(() => handlers.onError(String(error)));
-  }
-}
-
 interface Tuned {
   readonly native: NetlinkNative;
   readonly fd: number;
@@ -145,60 +95,6 @@ interface Tuned {
 }
 
 const NOTHING = (): void => undefined;
-
-/**
- * Returns what to call after reading, to read what the package left in this turn: it takes 32 datagrams, each in a buffer of
- * the longest size, and a start among thousands of peers causes tens of thousands of notifications.
- */
-function batchReader(
-  { native, fd }: Tuned,
-  { batchBytes, datagramBytes }: { readonly batchBytes: number; readonly datagramBytes: number },
-  onBatch: (batch: Buffer) => void,
-  fail: (message: string) => void,
-): () => void {
-  const buffer = Buffer.allocUnsafeSlow(batchBytes);
-  let hasRead = false;
-  const read = (): void => {
-    try {
-      const length = native.readNetlink(fd, buffer, datagramBytes);
-      if (length > 0) onBatch(buffer.subarray(0, length));
-    } catch (error) {
-      fail(`cannot read netlink messages: ${String(error)}`);
-    }
-  };
-  return () => {
-    if (hasRead) return;
-    hasRead = true;
-    setImmediate(() => (hasRead = false));
-    read();
-  };
-}
-
-/**
- * Returns what to call after reading: once a round, it compares the kernel's count of dropped
- * datagrams.
- */
-function watchDrops(
-  { native, fd }: Tuned,
-  isOpen: () => boolean,
-  fail: (message: string) => void,
-): () => void {
-  let known = 0;
-  let isScheduled = false;
-  const check = (): void => {
-    isScheduled = false;
-    if (!isOpen()) return;
-    const drops = native.countNetlinkDrops(fd);
-    if (drops === known) return;
-    known = drops;
-    fail('the kernel dropped netlink messages: the receive buffer was full');
-  };
-  return () => {
-    if (isScheduled) return;
-    isScheduled = true;
-    setImmediate(check);
-  };
-}
 
 /**
  * The package hides its descriptor: finds it by the port that each socket of this process is bound

@@ -1,16 +1,21 @@
-// Transactions on one netlink socket: a datagram of requests, and the messages that answer it. One
-// at a time, so that answers cannot mix. It decides when answers are lost; it knows no message type
-// but NLMSG_OVERRUN.
+// Transactions on one netlink socket: a datagram of requests, and the messages that answer it. They
+// begin in the order in which they were enqueued. Those of changes may overlap, so that the next is
+// there when the kernel has done one; any other is alone. It decides when answers are lost; it knows
+// no message type but NLMSG_OVERRUN.
 //
 // When answers may be missing (overrun, time-out) the socket is replaced: nothing late can reach a
 // later transaction.
 import { NLMSG_OVERRUN } from './constants.ts';
 import { forEachMessage } from './message.ts';
-import type { NetlinkSocket, OpenSocket, SocketSettings } from './socket.ts';
+import { Turns } from '../../../lib/turns.ts';
+import type { NetlinkSocket, OpenSocket, SocketSettings } from './datagram-socket.ts';
 
 /** The receiver of one transaction's answer. */
 export interface Transaction {
-  /** Takes one message of `buffer`, header at `start`. Returns whether it is the last one. */
+  /**
+   * Takes one message of `buffer`, header at `start`, if it is an answer to this transaction. Returns whether it is the last
+   * one.
+   */
   onMessage(type: number, buffer: Buffer, start: number, end: number): boolean;
   /** Ends the transaction: with its last message, or with why answers are missing. Called once. */
   settle(failure?: string): void;
@@ -23,6 +28,9 @@ export interface TransactionSocketOptions {
   readonly timeoutMs: number;
 }
 
+/** One that the kernel does, and the next. */
+export const OVERLAP = 2;
+
 /** Why nothing is sent any more. */
 export const CLOSED = 'the kernel interface is closed';
 
@@ -30,14 +38,17 @@ export class TransactionSocket {
   readonly #options: TransactionSocketOptions;
   /** Unset after a failure, until the next transaction opens another. */
   #socket: NetlinkSocket | undefined;
-  #current: Transaction | undefined;
-  #tail: Promise<unknown> = Promise.resolve();
+  /** Those without their last answer, in order. */
+  readonly #pending = new Set<Transaction>();
+  readonly #turns = new Turns();
+  #receiveBytes: number;
   #isClosed = false;
 
   /** @throws Error with errno if no socket can be opened. */
   constructor(options: TransactionSocketOptions) {
     this.#options = options;
     this.#socket = this.#open();
+    this.#receiveBytes = this.#socket.receiveBytes;
   }
 
   get isClosed(): boolean {
@@ -52,21 +63,24 @@ export class TransactionSocket {
     return this.#socket?.hasStrictCheck ?? false;
   }
 
-  /** Receive buffer in force, in bytes as the kernel counts it; 0 while there is no socket. */
+  /** Receive buffer of the last socket, in bytes as the kernel counts it. */
   get receiveBytes(): number {
-    return this.#socket?.receiveBytes ?? 0;
+    return this.#receiveBytes;
   }
 
-  /** Calls `run` after all that was enqueued before. */
+  /** Calls `run` after all that was enqueued before has ended. */
   enqueue<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(run);
-    this.#tail = result.catch(() => undefined);
-    return result;
+    return this.#turns.take(1, run);
+  }
+
+  /** As {@link enqueue}, but up to {@link OVERLAP} of them in a row overlap. */
+  enqueueChange<T>(run: () => Promise<T>): Promise<T> {
+    return this.#turns.take(OVERLAP, run);
   }
 
   /**
    * Sends `bytes` and resolves when the transaction that `begin` makes resolves. Only inside {@link
-   * enqueue}.
+   * enqueue} or {@link enqueueChange}.
    */
   transact<T>(bytes: Buffer, begin: (resolve: (value: T) => void) => Transaction): Promise<T> {
     return new Promise((resolve) => {
@@ -75,23 +89,24 @@ export class TransactionSocket {
       if (typeof socket === 'string') return transaction.settle(socket);
       const { timeoutMs } = this.#options;
       const timer = setTimeout(() => this.#fail(`no answer within ${timeoutMs} ms`), timeoutMs);
-      this.#current = {
+      const pending: Transaction = {
         onMessage: (type, buffer, start, end) => transaction.onMessage(type, buffer, start, end),
         settle: (failure) => {
           clearTimeout(timer);
-          this.#current = undefined;
+          this.#pending.delete(pending);
           transaction.settle(failure);
         },
       };
+      this.#pending.add(pending);
       socket.send(bytes);
     });
   }
 
-  /** Fails the current transaction and all later ones with {@link CLOSED}. */
+  /** Fails the current transactions and all later ones with {@link CLOSED}. */
   close(): void {
     this.#isClosed = true;
     this.#socket?.close();
-    this.#current?.settle(CLOSED);
+    this.#settleAll(CLOSED);
   }
 
   #open(): NetlinkSocket {
@@ -106,29 +121,36 @@ export class TransactionSocket {
   #readySocket(): NetlinkSocket | string {
     if (this.#isClosed) return CLOSED;
     try {
-      return (this.#socket ??= this.#open());
+      this.#socket ??= this.#open();
+      this.#receiveBytes = this.#socket.receiveBytes;
+      return this.#socket;
     } catch (error) {
       return `cannot open a netlink socket: ${String(error)}`;
     }
   }
 
   #onDatagram(datagram: Buffer): void {
-    let isOver = false;
+    const ended = new Set<Transaction>();
     forEachMessage(datagram, (type, start, end) => {
-      if (isOver || this.#current === undefined) return;
-      if (type === NLMSG_OVERRUN) this.#fail('the kernel dropped an answer');
-      else isOver = this.#current.onMessage(type, datagram, start, end);
+      if (type === NLMSG_OVERRUN) return this.#fail('the kernel dropped an answer');
+      for (const transaction of this.#pending)
+        if (!ended.has(transaction) && transaction.onMessage(type, datagram, start, end))
+          ended.add(transaction);
     });
-    if (isOver) this.#current?.settle();
+    for (const transaction of ended) if (this.#pending.has(transaction)) transaction.settle();
   }
 
   /**
-   * Answers may be missing: fails the current transaction and drops the socket with all that it
+   * Answers may be missing: fails the current transactions and drops the socket with all that it
    * still holds.
    */
   #fail(message: string): void {
     this.#socket?.close();
     this.#socket = undefined;
-    this.#current?.settle(message);
+    this.#settleAll(message);
+  }
+
+  #settleAll(failure: string): void {
+    for (const transaction of this.#pending) transaction.settle(failure);
   }
 }
