@@ -82,6 +82,11 @@ export function isHostKind(object: KernelObject): boolean {
   return object.kind === 'link' || object.kind === 'address' || isSetting(object);
 }
 
+/** Whether `object` is in a table of the kernel, which notifies of each of these changes, and of no other. */
+export function isEntry({ kind }: KernelObject): boolean {
+  return kind === 'route' || kind === 'neighbour' || kind === 'fdb';
+}
+
 /** Plans links, and prepares the rest. */
 function begin(desired: Objects, actual: Objects, options: DiffOptions) {
   const plan = new Plan();

@@ -26,12 +26,21 @@ import type { StepOutcome } from './step-outcome.ts';
 import type { KnownView, View } from './view.ts';
 import type { Work } from './queue/work-queue.ts';
 
+/** Steps without their outcomes. */
+interface SentBatch {
+  readonly view: KnownView;
+  readonly steps: readonly Step[];
+  readonly outcomes: Promise<readonly StepOutcome[]>;
+}
+
 export class ReconcilePass {
   readonly #parts: ReconcilerParts;
   /** Steps that are left of the last comparison of many keys. */
   #planned: PlannedSteps | undefined;
   readonly #urgent = new UrgentKeys();
   #hold: { readonly released: Promise<void>; readonly release: () => void } | undefined;
+  /** The last batch that was sent: the kernel does it while the next is made. */
+  #sent: SentBatch | undefined;
   /** Start of the current run, that is since the queue was last empty. */
   #startedMs: number | undefined;
   /** Earliest deadline when the queue was last empty. */
@@ -46,10 +55,11 @@ export class ReconcilePass {
     const { cache, clock, queue, scope, slices, status } = this.#parts;
     this.#queueDue();
     // An owner's objects are in several batches of a plan.
-    if (this.#planned === undefined) this.#onRecovered(status.report(this.#view(), slices.owners));
+    if (!this.#hasPlanned) this.#onRecovered(status.report(this.#view(), slices.owners));
+    if (this.#hold !== undefined) await this.#receive();
     // Before the first `setHost` there is nothing to read.
     if (scope.ownership === undefined || this.#hold !== undefined) return false;
-    const work = queue.take(clock.nowMs(), cache.state !== undefined, this.#planned !== undefined);
+    const work = queue.take(clock.nowMs(), cache.state !== undefined, this.#hasPlanned);
     if (work === undefined) return this.#hasReport();
     if (work.kind !== 'sysctls') this.#startedMs ??= clock.nowMs();
     await this.#do(work);
@@ -63,7 +73,7 @@ export class ReconcilePass {
 
   /** States that are left to compute have a turn of their own. */
   async #hasReport(): Promise<boolean> {
-    if (this.#planned !== undefined || !this.#parts.status.isStale) return false;
+    if (this.#hasPlanned || !this.#parts.status.isStale) return false;
     await nextTurn();
     return true;
   }
@@ -140,7 +150,13 @@ export class ReconcilePass {
     queue.queueDue(nowMs);
   }
 
-  #do(work: Work): Promise<void> {
+  /** Whether steps of a plan are to be sent, or were sent and have no outcome yet. */
+  get #hasPlanned(): boolean {
+    return this.#planned !== undefined || this.#sent !== undefined;
+  }
+
+  async #do(work: Work): Promise<void> {
+    if (work.kind !== 'planned') await this.#receive();
     switch (work.kind) {
       case 'resync':
         return this.#resync(work.reason);
@@ -185,28 +201,38 @@ export class ReconcilePass {
   /** Takes the steps of a comparison of many keys. Links go first, and a full read follows them. */
   async #begin(view: KnownView, steps: readonly Step[]): Promise<void> {
     const batch = firstBatch(steps);
-    const planned = new PlannedSteps(batch);
-    if (steps[0]?.object.kind === 'link') return this.#applyLinks(view, planned, batch.length);
-    this.#planned = planned;
+    if (steps[0]?.object.kind === 'link') return this.#applyLinks(view, batch);
+    const ownerOf = (key: ObjectKey): Owner | undefined => view.desired.ownerOf(key);
+    this.#planned = new PlannedSteps(batch, this.#parts.slices.steps, ownerOf);
     await this.#applyPlanned();
   }
 
   /** A full read follows steps on links. If none is left, or while held, it is requested, and plans all again. */
-  async #applyLinks(view: KnownView, planned: PlannedSteps, count: number): Promise<void> {
+  async #applyLinks(view: KnownView, steps: readonly Step[]): Promise<void> {
     const { clock, queue } = this.#parts;
-    const batch = this.isHeld ? [] : planned.take(count, (key) => queue.isDirty(key));
-    if (batch.some(({ object }) => object.kind === 'link')) return this.#apply(view, batch, planned.failed);
+    const batch = this.isHeld ? [] : steps.filter(({ object }) => !queue.isDirty(objectKey(object)));
+    if (batch.some(({ object }) => object.kind === 'link')) return this.#apply(view, batch);
     queue.requestResync('link', clock.nowMs());
   }
 
+  /** Sends the next batch, then records the one before. Only entries overlap: nothing else depends on the order of outcomes. */
   async #applyPlanned(): Promise<void> {
     const view = this.#view();
     const planned = this.#planned;
+    const { queue } = this.#parts;
     // A hold may have begun while they were planned.
-    if (planned === undefined || !isKnown(view) || this.#hold !== undefined) return;
-    const batch = planned.take(this.#parts.slices.steps, (key) => this.#parts.queue.isDirty(key));
+    if (planned === undefined || !isKnown(view) || this.#hold !== undefined) return this.#receive();
+    const { areEntries } = planned;
+    if (!areEntries && this.#sent !== undefined) return this.#receive();
+    const former = this.#sent;
+    this.#sent = this.#send(
+      view,
+      planned.take((key) => queue.isDirty(key)),
+      planned.failed,
+    );
     if (planned.isEmpty) this.#planned = undefined;
-    await this.#apply(view, batch, planned.failed);
+    await this.#record(former);
+    if (!areEntries || this.#planned === undefined) await this.#receive();
   }
 
   async #checkSysctls(): Promise<void> {
@@ -266,20 +292,38 @@ export class ReconcilePass {
     }
   }
 
-  async #apply(view: KnownView, batch: readonly Step[], failed?: Set<string>): Promise<void> {
-    const { cache, clock, executor, queue, status } = this.#parts;
-    if (batch.length === 0) return;
-    cache.beginBatch(batch);
-    const outcomes = await executor.execute(batch, view, failed);
+  #apply(view: KnownView, batch: readonly Step[], failed?: Set<string>): Promise<void> {
+    return this.#record(this.#send(view, batch, failed));
+  }
+
+  #send(view: KnownView, steps: readonly Step[], failed?: Set<string>): SentBatch | undefined {
+    const { cache, executor } = this.#parts;
+    if (steps.length === 0) return undefined;
+    cache.beginBatch(steps);
+    return { view, steps, outcomes: executor.execute(steps, view, failed) };
+  }
+
+  /** Waits for the batch that was sent, if there is one. */
+  #receive(): Promise<void> {
+    const sent = this.#sent;
+    this.#sent = undefined;
+    return this.#record(sent);
+  }
+
+  async #record(sent: SentBatch | undefined): Promise<void> {
+    if (sent === undefined) return;
+    const { cache, clock, queue, status } = this.#parts;
+    const { view, steps } = sent;
+    const outcomes = await sent.outcomes;
     const changed = cache.endBatch(outcomes);
     this.#recordOutcomes(outcomes);
-    const keys = batch.map(({ object }) => objectKey(object));
+    const keys = steps.map(({ object }) => objectKey(object));
     this.#markStale(keys);
     this.onChanged(changed);
-    queue.add([...obsoleteRules(view, batch), ...obsoleteLeads(view, batch)]);
+    queue.add([...obsoleteRules(view, steps), ...obsoleteLeads(view, steps)]);
     status.checkRepairs(this.#view(), keys);
     const isMissing = outcomes.some(({ kind }) => kind === 'device-missing');
-    if (isMissing || batch.some(({ object }) => object.kind === 'link'))
+    if (isMissing || steps.some(({ object }) => object.kind === 'link'))
       queue.requestResync('link', clock.nowMs());
     this.#recordAnswers(outcomes);
   }

@@ -6,6 +6,7 @@ import { objectKey } from '../../../backends/kernel-state.ts';
 import type { ObjectKey, SysctlObject } from '../../../backends/kernel-state.ts';
 import type { ActualObject } from '../../kernel/actual-state.ts';
 import { readSetting, type Kernel, type KnownState, type Step } from '../../kernel/kernel.ts';
+import { isEntry } from '../diff.ts';
 import { CachedState } from './cached-state.ts';
 import { Expectations } from './expectations.ts';
 import type { Notified } from './expectations.ts';
@@ -119,7 +120,7 @@ export class KernelCache {
   beginBatch(steps: readonly Step[]): void {
     this.#isChangingLinks = steps.some(({ object }) => object.kind === 'link');
     for (const step of steps)
-      if (hasNotifications(step)) this.#expectations.expect(objectKey(step.object), step);
+      if (isEntry(step.object)) this.#expectations.expect(objectKey(step.object), step);
   }
 
   /** Records what became of the batch. Returns the keys that other programs changed since. */
@@ -156,9 +157,4 @@ export class KernelCache {
     }
     return [...notified.keys()];
   }
-}
-
-/** Whether the kernel sends a notification of its own for the object: of table entries only. */
-function hasNotifications({ object }: Step): boolean {
-  return object.kind === 'route' || object.kind === 'neighbour' || object.kind === 'fdb';
 }

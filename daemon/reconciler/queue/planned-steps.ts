@@ -1,28 +1,61 @@
 // Steps of a plan that are still to be taken, batch by batch. What changes between two batches is compared again by its key,
 // and the steps of that key are out of date. Pure: it does no work and holds no timer.
+//
+// Entries of thousands of peers are taken peer by peer: the first peers are reached at once, and routes, which take the kernel
+// long, are spread among what takes the daemon long. A peer's own keep their order, and all that is no entry stays where it is.
 import { objectKey } from '../../../backends/kernel-state.ts';
 import type { ObjectKey } from '../../../backends/kernel-state.ts';
 import type { Step } from '../../kernel/kernel.ts';
+import type { Owner } from '../desired-state.ts';
+import { isEntry } from '../diff.ts';
+
+type OwnerOf = (key: ObjectKey) => Owner | undefined;
+
+/** Steps in order, of which `taken` were taken. */
+interface List {
+  readonly steps: readonly Step[];
+  taken: number;
+}
+
+/** Steps that follow one another, either of entries or not. */
+interface Section {
+  readonly areEntries: boolean;
+  /** Of entries that are set, one of each kind; else one of all. */
+  readonly lists: readonly List[];
+}
 
 export class PlannedSteps {
   /** Owners, and orphans by key, with a step that failed: one failure a plan. */
   readonly failed = new Set<string>();
-  readonly #steps: readonly Step[];
+  readonly #ownerOf: OwnerOf;
+  /** Those with steps that are left. */
+  readonly #sections: Section[];
+  readonly #size: number;
   readonly #superseded = new Set<ObjectKey>();
-  #taken = 0;
 
-  constructor(steps: readonly Step[]) {
-    this.#steps = steps;
+  /** @param size - most steps of a batch, but for what is left of the last one's peer; so many are one batch as they are. */
+  constructor(steps: readonly Step[], size: number, ownerOf: OwnerOf) {
+    this.#sections = steps.length > size ? sectionsOf(steps) : steps.length > 0 ? [oneOf(steps)] : [];
+    this.#size = size;
+    this.#ownerOf = ownerOf;
   }
 
   get isEmpty(): boolean {
-    return this.#taken === this.#steps.length;
+    return this.#sections.length === 0;
+  }
+
+  /** Whether the next batch is of entries alone. */
+  get areEntries(): boolean {
+    return this.#sections[0]?.areEntries === true;
   }
 
   /** Keys of the steps that are left. */
   get keys(): readonly ObjectKey[] {
-    const left = this.#steps.slice(this.#taken).map(({ object }) => objectKey(object));
-    return left.filter((key) => !this.#superseded.has(key));
+    const lists = this.#sections.flatMap((section) => section.lists);
+    const keys = lists.flatMap(({ steps, taken }) =>
+      steps.slice(taken).map(({ object }) => objectKey(object)),
+    );
+    return keys.filter((key) => !this.#superseded.has(key));
   }
 
   /** These keys were compared again: their steps are not taken. */
@@ -31,16 +64,72 @@ export class PlannedSteps {
   }
 
   /**
-   * Takes the next `count` steps, without those that are out of date.
+   * Takes the next batch, without steps that are out of date.
    * @param isDirty - whether a key is to be compared again.
    */
-  take(count: number, isDirty: (key: ObjectKey) => boolean): readonly Step[] {
+  take(isDirty: (key: ObjectKey) => boolean): readonly Step[] {
+    const [section] = this.#sections;
+    if (section === undefined) return [];
     const batch: Step[] = [];
-    while (batch.length < count && !this.isEmpty) {
-      const step = this.#steps[this.#taken++]!;
+    const add = (step: Step): void => {
       const key = objectKey(step.object);
       if (!this.#superseded.has(key) && !isDirty(key)) batch.push(step);
-    }
+    };
+    while (hasSteps(section) && batch.length < this.#size) this.#takeNext(section, add);
+    if (!hasSteps(section)) this.#sections.shift();
     return batch;
   }
+
+  /** The next step, or with several kinds those of its owner. */
+  #takeNext({ lists }: Section, add: (step: Step) => void): void {
+    const first = lists.find(isLeft)!;
+    const owner = lists.length > 1 ? this.#ownerOfNext(first) : undefined;
+    if (owner === undefined) return add(first.steps[first.taken++]!);
+    for (const list of lists)
+      while (isLeft(list) && this.#ownerOfNext(list) === owner) add(list.steps[list.taken++]!);
+  }
+
+  #ownerOfNext({ steps, taken }: List): Owner | undefined {
+    return this.#ownerOf(objectKey(steps[taken]!.object));
+  }
+}
+
+function isLeft({ steps, taken }: List): boolean {
+  return taken < steps.length;
+}
+
+function hasSteps({ lists }: Section): boolean {
+  return lists.some(isLeft);
+}
+
+/** All in one batch. */
+function oneOf(steps: readonly Step[]): Section {
+  return { areEntries: false, lists: [{ steps, taken: 0 }] };
+}
+
+function sectionsOf(steps: readonly Step[]): Section[] {
+  const sections: Section[] = [];
+  for (let from = 0, to = 0; from < steps.length; from = to) {
+    const { action, object } = steps[from]!;
+    while (to < steps.length && isSameSection(steps[from]!, steps[to]!)) to++;
+    const own = steps.slice(from, to);
+    const parts = action === 'set' && isEntry(object) ? byKind(own) : [own];
+    sections.push({ areEntries: isEntry(object), lists: parts.map((part) => ({ steps: part, taken: 0 })) });
+  }
+  return sections;
+}
+
+function isSameSection(a: Step, b: Step): boolean {
+  return isEntry(a.object) ? isEntry(b.object) && a.action === b.action : !isEntry(b.object);
+}
+
+/** In the order in which the kinds come. */
+function byKind(steps: readonly Step[]): readonly (readonly Step[])[] {
+  const kinds = new Map<string, Step[]>();
+  for (const step of steps) {
+    const others = kinds.get(step.object.kind);
+    if (others === undefined) kinds.set(step.object.kind, [step]);
+    else others.push(step);
+  }
+  return [...kinds.values()];
 }
