@@ -18,7 +18,8 @@ export class Turns {
   take<Result>(overlap: number, run: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve) => {
       const start = (): void => {
-        const result = run();
+        // It may throw before it returns a promise.
+        const result = (async () => run())();
         const onEnded = (): void => this.#onEnded();
         result.then(onEnded, onEnded);
         resolve(result);

@@ -10,7 +10,7 @@ import { readlinkSync } from 'node:fs';
 import { before, describe, it } from 'mocha';
 import type { Cidr, IpAddress, MacAddress } from '../lib/address.ts';
 import { type KernelObject, objectKey } from '../backends/kernel-state.ts';
-import type { KernelNotification, Step } from '../daemon/kernel/kernel.ts';
+import type { KernelNotification, Step, StepResult } from '../daemon/kernel/kernel.ts';
 import { openNetlinkKernel, type NetlinkKernelOptions } from '../daemon/kernel/netlink-kernel.ts';
 import { WireguardKeyring } from '../daemon/kernel/wireguard/wireguard-keyring.ts';
 import type { OpenSocket } from '../daemon/kernel/netlink/datagram-socket.ts';
@@ -107,6 +107,8 @@ function deleteFouPorts(): void {
 }
 
 const set = (object: KernelObject): Step => ({ action: 'set', object });
+
+const statusesOf = (results: readonly StepResult[]): string[] => results.map(({ status }) => status);
 
 /** Opens a kernel, makes the devices, runs `test` and cleans up. */
 async function withKernel(
@@ -243,6 +245,20 @@ describe('netlink kernel', () => {
         await gone;
         if (ip('-o link').includes(' ktx:')) ip('link delete ktx');
       }
+    }));
+
+  it('finds a device that was made again before its notification is read', () =>
+    withKernel(async ({ kernel }) => {
+      kernel.subscribe(
+        () => OWNERSHIP,
+        () => undefined,
+      );
+      assert.deepEqual(statusesOf(await kernel.apply([set(NEIGHBOUR)])), ['done']);
+      ip(`link delete ${DEVICE}`);
+      ip(`link add ${DEVICE} type vxlan id 999 dstport 9999`);
+      ip(`link set ${DEVICE} up`);
+      assert.deepEqual(statusesOf(await kernel.apply([set(NEIGHBOUR)])), ['done']);
+      assert.match(ip(`neighbour show dev ${DEVICE}`), new RegExp(NEIGHBOUR.address.replaceAll('.', '\\.')));
     }));
 
   it('reports thousands of changes that wait at once, each in its order', () =>

@@ -10,6 +10,12 @@ import { Turns } from '../../lib/turns.ts';
 /** A device, or why steps on it cannot be done. */
 export type Device = LinkMessage | Outcome;
 
+export interface FoundDevices {
+  readonly devices: ReadonlyMap<string, Device>;
+  /** They were read now, and are not as they were known to be. */
+  readonly areRead: boolean;
+}
+
 /** Device of a route without one, such as a blackhole. */
 const NO_DEVICE = { index: 0 } as LinkMessage;
 
@@ -24,12 +30,14 @@ export class KnownDevices {
     this.#hasNotifications = hasNotifications;
   }
 
-  /** Devices by each of `names`, read unless they are known. Resolves in the order of the calls. Never rejects. */
-  find(client: NetlinkClient, names: ReadonlySet<string>): Promise<ReadonlyMap<string, Device>> {
+  /** Devices by each of `names`, read unless all are known. Resolves in the order of the calls. Never rejects. */
+  find(client: NetlinkClient, names: ReadonlySet<string>): Promise<FoundDevices> {
     return this.#turns.take(1, async () => {
-      const found = new Map<string, Device>();
-      for (const name of names) found.set(name, this.#devices.get(name) ?? (await this.#read(client, name)));
-      return found;
+      const areRead = ![...names].every((name) => this.#devices.has(name));
+      const devices = new Map<string, Device>();
+      for (const name of names)
+        devices.set(name, (!areRead && this.#devices.get(name)) || (await this.#read(client, name)));
+      return { devices, areRead };
     });
   }
 

@@ -182,15 +182,20 @@ export function formerName(step: Step): string | undefined {
 
 /** Of many runs one follows the other while the first is done: devices that are known are not read again. */
 async function applyRun(
-  { client, devices: known }: ApplyTarget,
+  { client, devices: known }: Pick<ApplyTarget, 'client' | 'devices'>,
   run: readonly TableStep[],
 ): Promise<readonly StepResult[]> {
-  const devices = await known.find(client, new Set(run.map(({ object }) => object.dev)));
+  const names = new Set(run.map(({ object }) => object.dev));
+  const { devices, areRead } = await known.find(client, names);
   const outcomes = await sendPlans(
     client,
     run.map((step) => plan(devices, step, planStep)),
   );
-  if (outcomes.some((outcome) => errnoOf(outcome) === 'ENODEV')) known.forget();
+  if (!areRead && outcomes.some((outcome) => errnoOf(outcome) === 'ENODEV')) {
+    // A device was made again since it was read.
+    known.forget();
+    return applyRun({ client, devices: known }, run);
+  }
   const repeated = outcomes.some(({ status }) => status === 'rejected')
     ? await retryRejected(client, devices, run, outcomes)
     : [];

@@ -15,8 +15,8 @@ type Rejected = Extract<StepResult, { status: 'rejected' }>;
 const DEVICE_ERRORS: ReadonlySet<string> = new Set(['ENODEV', 'ENETDOWN']);
 /** Errors of a file below /proc/sys that this process may not write. */
 const READ_ONLY_ERRORS: ReadonlySet<string> = new Set(['EROFS', 'EACCES', 'EPERM']);
-/** Batches in a row in which a missing device is no failure of the objects on it. */
-const MAX_MISSING_DEVICE_BATCHES = 3;
+/** Plans in a row in which a missing device is no failure of the objects on it. */
+const MAX_MISSING_DEVICE_PLANS = 3;
 
 /** The present batch, as far as its results are classified. */
 interface Batch {
@@ -33,7 +33,9 @@ export class Executor {
   readonly #replaceLinks = new Set<ObjectKey>();
   /** With the error; until the setting is applied. */
   readonly #rejectedSettings = new Map<ObjectKey, string>();
-  #missingDeviceBatches = 0;
+  #missingDevicePlans = 0;
+  /** The last plan in which a device was missing, by its failures. */
+  #lastMissing: ReadonlySet<string> | undefined;
 
   constructor(kernel: Pick<Kernel, 'apply'>) {
     this.#kernel = kernel;
@@ -64,7 +66,7 @@ export class Executor {
     failed = new Set<string>(),
   ): Promise<readonly StepOutcome[]> {
     const results = await this.#send(steps);
-    const toleratesMissingDevice = this.#tolerates(results, view);
+    const toleratesMissingDevice = this.#tolerates(results, view, failed);
     const batch: Batch = { view, toleratesMissingDevice, failed, removedLinks: new Set() };
     return results.map((result) => this.#classify(result, batch));
   }
@@ -81,10 +83,13 @@ export class Executor {
   /**
    * Another program removed a device between its notification and the steps: read and plan again.
    */
-  #tolerates(results: readonly StepResult[], view: KnownView): boolean {
+  #tolerates(results: readonly StepResult[], view: KnownView, plan: ReadonlySet<string>): boolean {
     const isMissing = results.some((result) => result.status === 'rejected' && isForDevice(result, view));
-    this.#missingDeviceBatches = isMissing ? this.#missingDeviceBatches + 1 : 0;
-    return isMissing && this.#missingDeviceBatches <= MAX_MISSING_DEVICE_BATCHES;
+    if (!isMissing) this.#missingDevicePlans = 0;
+    // Of two batches of a plan that are at the kernel both meet it.
+    else if (this.#lastMissing !== plan) this.#missingDevicePlans++;
+    this.#lastMissing = isMissing ? plan : undefined;
+    return isMissing && this.#missingDevicePlans <= MAX_MISSING_DEVICE_PLANS;
   }
 
   #classify(result: StepResult, batch: Batch): StepOutcome {
@@ -140,7 +145,9 @@ export class Executor {
     const owner = isFormer ? undefined : batch.view.desired.ownerOf(key);
     if (batch.failed.has(owner ?? key)) return { kind: 'failed-too', step };
     batch.failed.add(owner ?? key);
-    return { kind: 'failed', step, owner, errno, message };
+    // The kernel has such devices, and another one is there once more.
+    const why = rejected.hasOtherDevice === true ? 'EEXIST' : errno;
+    return { kind: 'failed', step, owner, errno: why, message };
   }
 }
 

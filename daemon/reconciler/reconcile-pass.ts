@@ -56,7 +56,9 @@ export class ReconcilePass {
     this.#queueDue();
     // An owner's objects are in several batches of a plan.
     if (!this.#hasPlanned) this.#onRecovered(status.report(this.#view(), slices.owners));
-    if (this.#hold !== undefined) await this.#receive();
+    const nextKind = queue.next(clock.nowMs(), cache.state !== undefined, this.#hasPlanned);
+    // Nothing but the next batch of a plan is done while one is at the kernel.
+    if (this.#hold !== undefined || nextKind !== 'planned') await this.#receive();
     // Before the first `setHost` there is nothing to read.
     if (scope.ownership === undefined || this.#hold !== undefined) return false;
     const work = queue.take(clock.nowMs(), cache.state !== undefined, this.#hasPlanned);
@@ -155,8 +157,7 @@ export class ReconcilePass {
     return this.#planned !== undefined || this.#sent !== undefined;
   }
 
-  async #do(work: Work): Promise<void> {
-    if (work.kind !== 'planned') await this.#receive();
+  #do(work: Work): Promise<void> {
     switch (work.kind) {
       case 'resync':
         return this.#resync(work.reason);
@@ -337,7 +338,8 @@ export class ReconcilePass {
     const { clock, queue, status } = this.#parts;
     const open = outcomes.find((outcome) => outcome.kind === 'unanswered');
     if (open === undefined) queue.onAnswered();
-    else status.onUnanswered(open.message, queue.onUnanswered(clock.nowMs()));
+    // A failure takes the answers of all that is at the kernel.
+    else if (!queue.awaitsAnswer) status.onUnanswered(open.message, queue.onUnanswered(clock.nowMs()));
   }
 
   // ---- marking -------------------------------------------------------------------------------

@@ -18,16 +18,17 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 function slowKernel() {
   const kernel = newKernel();
   const apply = kernel.apply.bind(kernel);
-  const state = { unanswered: 0, most: 0, mostOthers: 0 };
+  const state = { batches: 0, unanswered: 0, most: 0, lost: [] as readonly number[] };
   let before: Promise<unknown> = Promise.resolve();
   kernel.apply = async (steps: readonly Step[]): Promise<readonly StepResult[]> => {
+    const isLost = state.lost.includes(++state.batches);
     state.most = Math.max(state.most, ++state.unanswered);
     const results = await apply(steps);
     const answered = before.then(() => turn()).then(() => turn());
     before = answered;
     await answered;
     state.unanswered--;
-    return results;
+    return isLost ? steps.map((step) => ({ step, status: 'unknown', message: 'lost' })) : results;
   };
   return { kernel, state };
 }
@@ -57,6 +58,19 @@ describe('reconciler with batches that overlap', function () {
         steps.map(({ object }) => object.kind),
         ['fdb', 'neighbour', 'route'],
       );
+  });
+
+  it('reads once after a failure that takes the answers of both, whichever these are', async () => {
+    // The first batch has the device.
+    for (let first = 2; first <= PEERS.length; first++) {
+      const { host, state } = await begin();
+      state.lost = [first, first + 1];
+      await host.settled();
+      assert.deepEqual(await host.actual(), host.expected(PEERS), `batch ${first}`);
+      assert.ok(host.reconciler.isSettled, `batch ${first}: no second reading waits`);
+      assert.equal(host.reconciler.status().counters.resyncs.unknown, 1, `batch ${first}`);
+      await host.reconciler.stop();
+    }
   });
 
   const without = (peer: Peer): Peer[] => PEERS.filter((each) => each !== peer);

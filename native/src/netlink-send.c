@@ -100,6 +100,11 @@ static void report(napi_env env, const struct datagram *datagram) {
     napi_call_function(env, receiver, callback, 1, &error, NULL);
 }
 
+static void free_datagram(napi_env env, struct datagram *datagram) {
+  napi_delete_reference(env, datagram->on_error);
+  free(datagram);
+}
+
 /* In the event loop, as are all functions below. */
 static void finish(napi_env env, napi_status status, void *data) {
   struct run *const run = data;
@@ -113,8 +118,7 @@ static void finish(napi_env env, napi_status status, void *data) {
   while (datagram != NULL) {
     struct datagram *const next = datagram->next;
     if (datagram->error != 0) report(env, datagram);
-    napi_delete_reference(env, datagram->on_error);
-    free(datagram);
+    free_datagram(env, datagram);
     datagram = next;
   }
 }
@@ -134,7 +138,7 @@ static int start(napi_env env, struct sender *sender) {
   return -ENOMEM;
 }
 
-/* Returns 0 or negative errno; the datagram is the sender's in either case. */
+/* Returns 0 or negative errno; the datagram is the sender's, or gone. */
 static int enqueue(napi_env env, struct sender *sender, struct datagram *datagram) {
   pthread_mutex_lock(&sender->lock);
   const bool must_start = !sender->is_running;
@@ -143,8 +147,11 @@ static int enqueue(napi_env env, struct sender *sender, struct datagram *datagra
   pthread_mutex_unlock(&sender->lock);
   const int error = must_start ? start(env, sender) : 0;
   if (error == 0) return 0;
-  /* No thread took it: it waits for the next datagram's. */
+  /* No thread runs, so that it is alone. */
+  take_all(&sender->waiting);
   sender->is_running = false;
+  close(datagram->fd);
+  free_datagram(env, datagram);
   return error;
 }
 

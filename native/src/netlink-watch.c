@@ -61,12 +61,20 @@ static void end(struct watch *watch) {
   napi_remove_env_cleanup_hook(watch->env, on_environment_end, watch);
   napi_delete_reference(watch->env, watch->on_readable);
   uv_poll_stop(watch->handle);
-  close(watch->fd);
   uv_close(watch->handle, release);
+  close(watch->fd);
 }
 
 static void on_environment_end(void *data) {
   end(data);
+}
+
+/* What the callback throws ends the process, as of any callback of the event loop. */
+static void call(napi_env env, napi_value receiver, napi_value callback) {
+  napi_value exception;
+  if (napi_make_callback(env, NULL, receiver, callback, 0, NULL, NULL) == napi_pending_exception &&
+      napi_get_and_clear_last_exception(env, &exception) == napi_ok)
+    napi_fatal_exception(env, exception);
 }
 
 /* In the event loop. An error, such as a peer's that is pending, is what the reader finds. */
@@ -79,7 +87,7 @@ static void on_event(uv_poll_t *handle, int status, int events) {
   if (napi_open_handle_scope(watch->env, &scope) != napi_ok) return;
   if (napi_get_global(watch->env, &receiver) == napi_ok &&
       napi_get_reference_value(watch->env, watch->on_readable, &callback) == napi_ok)
-    napi_make_callback(watch->env, NULL, receiver, callback, 0, NULL, NULL);
+    call(watch->env, receiver, callback);
   napi_close_handle_scope(watch->env, scope);
 }
 
@@ -152,7 +160,9 @@ static napi_value open_netlink_watch(napi_env env, napi_callback_info info) {
   }
   napi_add_env_cleanup_hook(env, on_environment_end, watch);
   arm(watch);
-  return to_object(env, watch);
+  napi_value object = to_object(env, watch);
+  if (object == NULL) end(watch);
+  return object;
 }
 
 /* armNetlinkWatch(watch): `onReadable` is called once more when the socket is readable. */

@@ -26,8 +26,8 @@ export interface NetlinkClientOptions {
   /** How long to wait for an answer, in milliseconds; default 5000. */
   readonly timeoutMs?: number;
   /**
-   * Longest datagram of changes, in bytes; default 64 KiB. The kernel does all changes of a datagram before the call returns, which
-   * holds the event loop up.
+   * Longest datagram of changes, in bytes; default 64 KiB. Without the addon the kernel does all changes of a datagram in the event
+   * loop.
    */
   readonly sendBytes?: number;
   /** Receive buffer to request, in bytes; default 4 MiB. */

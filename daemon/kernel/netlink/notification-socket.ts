@@ -1,7 +1,7 @@
 // A netlink socket for notifications, of which tens of thousands come in a start among thousands of peers. The addon opens it and
 // says when it is readable. A notification that comes alone is read at once; of many, those of some milliseconds together, so that
 // their number costs little.
-import type { Native, NetlinkWatch } from '../../../native/index.ts';
+import type { Native, NetlinkOptions, NetlinkWatch } from '../../../native/index.ts';
 import { NETLINK_ROUTE } from './constants.ts';
 import { guarded, watchDrops } from './datagram-socket.ts';
 import type { NetlinkSocket, SocketHandlers, SocketSettings } from './datagram-socket.ts';
@@ -18,6 +18,7 @@ export type NotificationNative = Pick<
 
 /** Between two reads while there are many. */
 const PAUSE_MS = 4;
+const MIN_PAUSE_BUFFER_BYTES = 4 << 20;
 /** There are many if so many bytes come in such a time: some sixty, more than one device causes. */
 const BUSY = { bytes: 8 * 1024, windowMs: 20 };
 
@@ -31,17 +32,29 @@ export function openNotificationSocket(
   const reader = new BatchReader(native, settings.datagramBytes, batchBytes, handlers);
   const { protocol = NETLINK_ROUTE, groups = [] } = settings;
   const watch = native.openNetlinkWatch(protocol, groups, () => reader.read());
-  const options = native.setNetlinkOptions(watch.fd, watch.port, settings.receiveBytes);
-  reader.start(watch);
-  const { hasStrictCheck = false, receiveBytes = 0 } = options === false ? {} : options;
+  const options = tune(native, watch, settings.receiveBytes);
+  reader.start(watch, options.receiveBytes);
   return {
-    hasStrictCheck,
-    receiveBytes,
+    hasStrictCheck: options.hasStrictCheck,
+    receiveBytes: options.receiveBytes,
     send: () => {
       throw new Error('nothing is sent by a socket for notifications');
     },
     close: () => reader.close(),
   };
+}
+
+/** @throws Error with errno if the kernel rejects it; `watch` is then closed. */
+function tune(native: NotificationNative, watch: NetlinkWatch, receiveBytes: number): NetlinkOptions {
+  try {
+    const options = native.setNetlinkOptions(watch.fd, watch.port, receiveBytes);
+    if (options !== false) return options;
+  } catch (error) {
+    native.closeNetlinkWatch(watch);
+    throw error;
+  }
+  native.closeNetlinkWatch(watch);
+  throw new Error(`descriptor ${watch.fd} is no netlink socket`);
 }
 
 class BatchReader {
@@ -51,6 +64,7 @@ class BatchReader {
   readonly #handlers: SocketHandlers;
   #watch: NetlinkWatch | undefined;
   #checkDrops = (): void => undefined;
+  #canPause = false;
   #window = { startMs: -Infinity, bytes: 0 };
 
   constructor(
@@ -65,9 +79,11 @@ class BatchReader {
     this.#handlers = handlers;
   }
 
-  start(watch: NetlinkWatch): void {
+  /** @param receiveBytes - size of the receive buffer; a small one has no room for what comes in a pause. */
+  start(watch: NetlinkWatch, receiveBytes: number): void {
     const native = this.#native;
     this.#watch = watch;
+    this.#canPause = receiveBytes >= MIN_PAUSE_BUFFER_BYTES;
     this.#checkDrops = watchDrops(
       { native, fd: watch.fd },
       () => this.#watch !== undefined,
@@ -102,7 +118,7 @@ class BatchReader {
   #plan(length: number): void {
     // The handler may have closed it.
     if (this.#watch === undefined) return;
-    const isBusy = length > 0 && this.#count(length) > BUSY.bytes;
+    const isBusy = this.#canPause && length > 0 && this.#count(length) > BUSY.bytes;
     if (this.#buffer.length - length < this.#datagramBytes) setImmediate(() => this.read());
     else if (isBusy) setTimeout(() => this.read(), PAUSE_MS);
     else this.#native.armNetlinkWatch(this.#watch);

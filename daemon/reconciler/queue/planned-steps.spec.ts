@@ -50,9 +50,28 @@ describe('planned steps', () => {
   it('do not mix up peers of which some entries are there', () => {
     assert.deepEqual(batches(steps('fdb A', 'fdb C', 'route A', 'route B', 'route C'), 1), [
       ['fdb A', 'route A'],
-      ['fdb C'],
       ['route B'],
-      ['route C'],
+      ['fdb C', 'route C'],
+    ]);
+  });
+
+  it('do not wait with all routes for a peer that has nothing else, or something else at the end', () => {
+    const directFirst = steps(
+      'fdb B',
+      'fdb C',
+      'neighbour B',
+      'neighbour C',
+      'route A',
+      'route B',
+      'route C',
+    );
+    assert.deepEqual(batches(directFirst), [
+      ['route A', 'fdb B', 'neighbour B', 'route B'],
+      ['fdb C', 'neighbour C', 'route C'],
+    ]);
+    assert.deepEqual(batches(steps('fdb B', 'fdb A', 'route A', 'route B'), 2), [
+      ['fdb B', 'fdb A', 'route A'],
+      ['route B'],
     ]);
   });
 

@@ -15,6 +15,10 @@ type OwnerOf = (key: ObjectKey) => Owner | undefined;
 interface List {
   readonly steps: readonly Step[];
   taken: number;
+  /** Owner of the next step, once it was asked for. */
+  owner?: Owner | undefined;
+  /** Owners of steps in earlier lists, once they were asked for. */
+  earlierOwners?: ReadonlySet<Owner | undefined>;
 }
 
 /** Steps that follow one another, either of entries or not. */
@@ -80,18 +84,43 @@ export class PlannedSteps {
     return batch;
   }
 
-  /** The next step, or with several kinds those of its owner. */
+  /** The next step, or with several kinds those of the next owner. */
   #takeNext({ lists }: Section, add: (step: Step) => void): void {
-    const first = lists.find(isLeft)!;
-    const owner = lists.length > 1 ? this.#ownerOfNext(first) : undefined;
-    if (owner === undefined) return add(first.steps[first.taken++]!);
-    for (const list of lists)
-      while (isLeft(list) && this.#ownerOfNext(list) === owner) add(list.steps[list.taken++]!);
+    const owner = lists.length > 1 ? this.#nextOwner(lists) : undefined;
+    if (owner === undefined) return add(takeFrom(lists.find(isLeft)!));
+    for (const list of lists) while (this.#ownerOfNext(list) === owner) add(takeFrom(list));
   }
 
-  #ownerOfNext({ steps, taken }: List): Owner | undefined {
-    return this.#ownerOf(objectKey(steps[taken]!.object));
+  /** That of the first list's next step, or one that has nothing in earlier lists, which must not hold up the rest of its own. */
+  #nextOwner(lists: readonly List[]): Owner | undefined {
+    const owner = this.#ownerOfNext(lists.find(isLeft)!);
+    for (const [index, list] of lists.entries()) {
+      const other = this.#ownerOfNext(list);
+      if (other !== undefined && other !== owner && !this.#earlierOwners(lists, index).has(other))
+        return other;
+    }
+    return owner;
   }
+
+  #earlierOwners(lists: readonly List[], index: number): ReadonlySet<Owner | undefined> {
+    const list = lists[index]!;
+    if (list.earlierOwners === undefined) {
+      const earlier = lists.slice(0, index).flatMap(({ steps }) => steps);
+      list.earlierOwners = new Set(earlier.map(({ object }) => this.#ownerOf(objectKey(object))));
+    }
+    return list.earlierOwners;
+  }
+
+  #ownerOfNext(list: List): Owner | undefined {
+    const next = list.steps[list.taken];
+    if (next === undefined) return undefined;
+    return (list.owner ??= this.#ownerOf(objectKey(next.object)));
+  }
+}
+
+function takeFrom(list: List): Step {
+  list.owner = undefined;
+  return list.steps[list.taken++]!;
 }
 
 function isLeft({ steps, taken }: List): boolean {

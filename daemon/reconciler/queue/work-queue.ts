@@ -94,22 +94,38 @@ export class WorkQueue {
    * @param hasPlanned - whether steps are left of an earlier comparison; keys that changed since come first.
    */
   take(nowMs: number, hasState: boolean, hasPlanned = false): Work | undefined {
+    const kind = this.next(nowMs, hasState, hasPlanned);
+    switch (kind) {
+      case 'resync': {
+        const { reason } = this.#resync!;
+        this.#resync = undefined;
+        return { kind, reason };
+      }
+      case 'sysctls':
+        this.#isSysctlCheckDue = false;
+        return { kind };
+      case 'keys': {
+        const keys = [...this.#dirty];
+        this.#dirty.clear();
+        return { kind, keys };
+      }
+      case 'planned':
+        return { kind };
+      case undefined:
+        return undefined;
+    }
+  }
+
+  /** What {@link take} would return. */
+  next(nowMs: number, hasState: boolean, hasPlanned: boolean): Work['kind'] | undefined {
     const resync = this.#resync;
-    if (resync !== undefined && resync.atMs <= nowMs) {
-      this.#resync = undefined;
-      return { kind: 'resync', reason: resync.reason };
-    }
-    if (this.#isSysctlCheckDue) {
-      this.#isSysctlCheckDue = false;
-      return { kind: 'sysctls' };
-    }
+    if (resync !== undefined && resync.atMs <= nowMs) return 'resync';
+    if (this.#isSysctlCheckDue) return 'sysctls';
     // Devices may have changed: keys wait for the read, unless the kernel does not answer it.
     if (resync !== undefined && resync.reason !== 'unknown') return undefined;
     if (!hasState) return undefined;
-    if (this.#dirty.size === 0) return hasPlanned ? { kind: 'planned' } : undefined;
-    const keys = [...this.#dirty];
-    this.#dirty.clear();
-    return { kind: 'keys', keys };
+    if (this.#dirty.size > 0) return 'keys';
+    return hasPlanned ? 'planned' : undefined;
   }
 
   /** A full read succeeded, after which everything is compared. */
@@ -134,6 +150,11 @@ export class WorkQueue {
   /** The kernel answered every step of a batch. */
   onAnswered(): void {
     this.#unansweredBatches = 0;
+  }
+
+  /** Whether a full read follows because steps, or a read, were not answered. */
+  get awaitsAnswer(): boolean {
+    return this.#resync?.reason === 'unknown';
   }
 
   /**
