@@ -31,11 +31,13 @@ export interface NetlinkSocket {
   readonly hasStrictCheck: boolean;
   /** Receive buffer in force, as the kernel counts it. */
   readonly receiveBytes: number;
-  /**
-   * Sends one datagram after all earlier ones, with the addon in a thread. `bytes` may be reused then.
-   * Failures go to {@link SocketHandlers.onError}.
-   */
+  /** Sends one datagram. `bytes` may be reused then. Failures go to {@link SocketHandlers.onError}. */
   send(bytes: Buffer): void;
+  /**
+   * The same for requests that only change something: in a thread, after all earlier ones. A dump must begin where it is read:
+   * else the kernel may end it between its look at it and the lock, and reports EINVAL (netlink_recvmsg). Absent without the addon.
+   */
+  readonly sendChanges?: (bytes: Buffer) => void;
   /** No handler is called afterwards. */
   close(): void;
 }

@@ -28,6 +28,7 @@ interface FakeKernel {
   sockets: number;
   datagrams: number;
   readonly onSend?: (requests: readonly Sent[]) => void;
+  readonly onSendChanges?: (requests: readonly Sent[]) => void;
   /** Answers come once this resolves. */
   readonly isHeld?: Promise<void>;
 }
@@ -43,24 +44,21 @@ function open(
     openSocket: (_, handlers) => {
       fake.sockets++;
       let isOpen = true;
+      const answerTo = (requests: readonly Sent[]): void => {
+        fake.datagrams++;
+        fake.onSend?.(requests);
+        const answer = (): void => {
+          for (const datagram of fake.answer(requests, handlers)) if (isOpen) handlers.onDatagram(datagram);
+        };
+        setImmediate(() => (fake.isHeld === undefined ? answer() : void fake.isHeld.then(answer)));
+      };
       return {
         hasStrictCheck: true,
         receiveBytes,
-        send: (bytes) => {
-          fake.datagrams++;
-          const requests: Sent[] = [];
-          forEachMessage(bytes, (_type, start) =>
-            requests.push({
-              sequence: bytes.readUInt32LE(start + 8),
-              flags: bytes.readUInt16LE(start + 6),
-              index: bytes.readUInt32LE(start + 20),
-            }),
-          );
-          fake.onSend?.(requests);
-          const answer = (): void => {
-            for (const datagram of fake.answer(requests, handlers)) if (isOpen) handlers.onDatagram(datagram);
-          };
-          setImmediate(() => (fake.isHeld === undefined ? answer() : void fake.isHeld.then(answer)));
+        send: (bytes) => answerTo(requestsOf(bytes)),
+        sendChanges: (bytes) => {
+          fake.onSendChanges?.(requestsOf(bytes));
+          answerTo(requestsOf(bytes));
         },
         close: () => {
           isOpen = false;
@@ -68,6 +66,18 @@ function open(
       };
     },
   });
+}
+
+function requestsOf(bytes: Buffer): readonly Sent[] {
+  const requests: Sent[] = [];
+  forEachMessage(bytes, (_type, start) =>
+    requests.push({
+      sequence: bytes.readUInt32LE(start + 8),
+      flags: bytes.readUInt16LE(start + 6),
+      index: bytes.readUInt32LE(start + 20),
+    }),
+  );
+  return requests;
 }
 
 function message(type: number, flags: number, sequence: number, payload: Buffer): Buffer {
@@ -179,6 +189,21 @@ describe('NetlinkClient', () => {
     await Promise.all(batches);
     assert.deepEqual(sent.slice(0, 3), [0, 10, 20]);
     await assert.rejects(list, KernelReadError);
+  });
+
+  it('sends nothing but changes in a thread, and knows the kernel while there is no socket', async () => {
+    const fake = fakeKernel(acknowledge());
+    const changes: number[] = [];
+    const client = open({ ...fake, onSendChanges: (sent) => changes.push(sent[0]!.index) });
+    await client.send([request(1)]);
+    assert.deepEqual(changes, [1]);
+    await client.get(request(2), () => undefined);
+    await assert.rejects(
+      client.dump('a table', dump, () => undefined),
+      KernelReadError,
+    );
+    assert.deepEqual(changes, [1]);
+    assert.equal(client.hasStrictCheck, true, 'the socket was closed, as nothing ended the dump');
   });
 
   it('puts the text of the kernel into the message', async () => {

@@ -12,7 +12,7 @@ import { decodeError } from './error-message.ts';
 import { forEachMessage, MessageWriter } from './message.ts';
 import { DONE, KernelReadError, type Outcome } from './outcome.ts';
 import type { OpenSocket } from './datagram-socket.ts';
-import { OVERLAP, TransactionSocket } from './transaction.ts';
+import { OVERLAP, TransactionSocket, type Transaction } from './transaction.ts';
 
 /** Writes one request: {@link MessageWriter.begin} and its attributes. The client ends it. */
 export type Request = (writer: MessageWriter) => void;
@@ -92,7 +92,7 @@ export class NetlinkClient {
    */
   async send(requests: readonly Request[]): Promise<readonly Outcome[]> {
     const batches = this.#encode(requests);
-    const parts = batches.map((batch) => this.#socket.enqueueChange(() => this.#transactBatch(batch)));
+    const parts = batches.map((batch) => this.#socket.enqueueChanges(() => this.#transactBatch(batch)));
     return (await Promise.all(parts)).flat();
   }
 
@@ -175,7 +175,7 @@ export class NetlinkClient {
 
   #transactBatch({ bytes, first, count }: Batch): Promise<Outcome[]> {
     const outcomes: Outcome[] = Array.from({ length: count }, () => DONE);
-    return this.#socket.transact(bytes, (resolve) => ({
+    const begin = (resolve: (outcomes: Outcome[]) => void): Transaction => ({
       onMessage: (type, buffer, start, end) => {
         const index = buffer.readUInt32LE(start + 8) - first;
         if (type !== NLMSG_ERROR || index < 0 || index >= count) return false;
@@ -184,7 +184,8 @@ export class NetlinkClient {
       },
       settle: (failure) =>
         resolve(failure === undefined ? outcomes : outcomes.map((outcome) => withoutAck(outcome, failure))),
-    }));
+    });
+    return this.#socket.transact(bytes, begin, true);
   }
 
   async #dumpOnce(request: Request): Promise<readonly Buffer[] | Exclude<Outcome, { status: 'done' }>> {

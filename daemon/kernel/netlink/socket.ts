@@ -45,6 +45,8 @@ function openSocket(
   });
   const tuned = native && tune(native, raw, settings.receiveBytes);
   const failToSend = (message: string): void => fail(`cannot send to the kernel: ${message}`);
+  const send = (bytes: Buffer): void =>
+    raw.send(Buffer.from(bytes), {}, (error) => error && failToSend(error.message));
   const checkDrops = tuned ? watchDrops(tuned, () => isOpen, fail) : NOTHING;
   raw.on('message', (datagram, sender) => {
     // Any local process can send to a netlink socket; only port 0 is the kernel.
@@ -57,9 +59,8 @@ function openSocket(
   return {
     hasStrictCheck: tuned?.options.hasStrictCheck ?? false,
     receiveBytes: tuned?.options.receiveBytes ?? raw.getRecvBufferSize(),
-    send: tuned
-      ? threadSender(tuned, failToSend)
-      : (bytes) => raw.send(Buffer.from(bytes), {}, (error) => error && failToSend(error.message)),
+    send,
+    ...(tuned && { sendChanges: threadSender(tuned, failToSend) }),
     close: () => {
       if (!isOpen) return;
       isOpen = false;

@@ -41,14 +41,14 @@ export class TransactionSocket {
   /** Those without their last answer, in order. */
   readonly #pending = new Set<Transaction>();
   readonly #turns = new Turns();
-  #receiveBytes: number;
+  #receiveBytes = 0;
+  #hasStrictCheck = false;
   #isClosed = false;
 
   /** @throws Error with errno if no socket can be opened. */
   constructor(options: TransactionSocketOptions) {
     this.#options = options;
     this.#socket = this.#open();
-    this.#receiveBytes = this.#socket.receiveBytes;
   }
 
   get isClosed(): boolean {
@@ -60,7 +60,7 @@ export class TransactionSocket {
    * 4.20).
    */
   get hasStrictCheck(): boolean {
-    return this.#socket?.hasStrictCheck ?? false;
+    return this.#hasStrictCheck;
   }
 
   /** Receive buffer of the last socket, in bytes as the kernel counts it. */
@@ -74,15 +74,19 @@ export class TransactionSocket {
   }
 
   /** As {@link enqueue}, but up to {@link OVERLAP} of them in a row overlap. */
-  enqueueChange<T>(run: () => Promise<T>): Promise<T> {
+  enqueueChanges<T>(run: () => Promise<T>): Promise<T> {
     return this.#turns.take(OVERLAP, run);
   }
 
   /**
    * Sends `bytes` and resolves when the transaction that `begin` makes resolves. Only inside {@link
-   * enqueue} or {@link enqueueChange}.
+   * enqueue}, or {@link enqueueChanges} with `isChange`.
    */
-  transact<T>(bytes: Buffer, begin: (resolve: (value: T) => void) => Transaction): Promise<T> {
+  transact<T>(
+    bytes: Buffer,
+    begin: (resolve: (value: T) => void) => Transaction,
+    isChange = false,
+  ): Promise<T> {
     return new Promise((resolve) => {
       const transaction = begin(resolve);
       const socket = this.#readySocket();
@@ -98,7 +102,8 @@ export class TransactionSocket {
         },
       };
       this.#pending.add(pending);
-      socket.send(bytes);
+      if (isChange) (socket.sendChanges ?? socket.send)(bytes);
+      else socket.send(bytes);
     });
   }
 
@@ -111,19 +116,21 @@ export class TransactionSocket {
 
   #open(): NetlinkSocket {
     const { openSocket, settings } = this.#options;
-    return openSocket(settings, {
+    const socket = openSocket(settings, {
       onDatagram: (datagram) => this.#onDatagram(datagram),
       onError: (message) => this.#fail(message),
     });
+    // A request may be made before the socket that replaces one is opened.
+    this.#receiveBytes = socket.receiveBytes;
+    this.#hasStrictCheck = socket.hasStrictCheck;
+    return socket;
   }
 
   /** The socket, re-opened after a failure, or why there is none. */
   #readySocket(): NetlinkSocket | string {
     if (this.#isClosed) return CLOSED;
     try {
-      this.#socket ??= this.#open();
-      this.#receiveBytes = this.#socket.receiveBytes;
-      return this.#socket;
+      return (this.#socket ??= this.#open());
     } catch (error) {
       return `cannot open a netlink socket: ${String(error)}`;
     }
