@@ -35,7 +35,7 @@ export interface NetlinkSocket {
   send(bytes: Buffer): void;
   /**
    * The same for requests that only change something: in a thread, after all earlier ones. A dump must begin where it is read:
-   * else the kernel may end it between its look at it and the lock, and reports EINVAL (netlink_recvmsg). Absent without the addon.
+   * else the kernel may end it between a check and the lock, and reports EINVAL (netlink_recvmsg). Absent without the addon.
    */
   readonly sendChanges?: (bytes: Buffer) => void;
   /** No handler is called afterwards. */

@@ -102,7 +102,7 @@ export class TransactionSocket {
         },
       };
       this.#pending.add(pending);
-      if (isChange) (socket.sendChanges ?? socket.send)(bytes);
+      if (isChange && socket.sendChanges !== undefined) socket.sendChanges(bytes);
       else socket.send(bytes);
     });
   }
