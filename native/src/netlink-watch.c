@@ -165,25 +165,28 @@ static napi_value open_netlink_watch(napi_env env, napi_callback_info info) {
   return object;
 }
 
-/* armNetlinkWatch(watch): `onReadable` is called once more when the socket is readable. */
-static napi_value arm_netlink_watch(napi_env env, napi_callback_info info) {
+/* The watch that is the only argument, read or taken by `unwrap`; NULL with an exception. */
+static struct watch *watch_of(napi_env env, napi_callback_info info,
+                              napi_status (*unwrap)(napi_env env, napi_value object, void **watch)) {
   napi_value value;
   void *watch;
   if (weft__arguments(env, info, 1, &value) < 0) return NULL;
-  if (napi_unwrap(env, value, &watch) != napi_ok)
-    return weft__throw_type(env, "armNetlinkWatch takes a watch that is open");
-  arm(watch);
+  if (unwrap(env, value, &watch) == napi_ok) return watch;
+  weft__throw_type(env, "takes a watch of openNetlinkWatch that is open");
+  return NULL;
+}
+
+/* armNetlinkWatch(watch): `onReadable` is called once more when the socket is readable. */
+static napi_value arm_netlink_watch(napi_env env, napi_callback_info info) {
+  struct watch *const watch = watch_of(env, info, napi_unwrap);
+  if (watch != NULL) arm(watch);
   return NULL;
 }
 
 /* closeNetlinkWatch(watch): closes the socket; `onReadable` is not called again. */
 static napi_value close_netlink_watch(napi_env env, napi_callback_info info) {
-  napi_value value;
-  void *watch;
-  if (weft__arguments(env, info, 1, &value) < 0) return NULL;
-  if (napi_remove_wrap(env, value, &watch) != napi_ok)
-    return weft__throw_type(env, "closeNetlinkWatch takes a watch that is open");
-  end(watch);
+  struct watch *const watch = watch_of(env, info, napi_remove_wrap);
+  if (watch != NULL) end(watch);
   return NULL;
 }
 
