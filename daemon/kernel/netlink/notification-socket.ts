@@ -18,6 +18,7 @@ export type NotificationNative = Pick<
 
 /** Between two reads while there are many. */
 const PAUSE_MS = 4;
+/** A smaller receive buffer could overflow in a pause. */
 const MIN_PAUSE_BUFFER_BYTES = 4 << 20;
 /** There are many if so many bytes come in such a time: some sixty, more than one device causes. */
 const BUSY = { bytes: 8 * 1024, windowMs: 20 };

@@ -32,7 +32,7 @@ export interface TransactionSocketOptions {
 export const OVERLAP = 2;
 
 /** Why nothing is sent any more. */
-export const CLOSED = 'the kernel interface is closed';
+const CLOSED = 'the kernel interface is closed';
 
 export class TransactionSocket {
   readonly #options: TransactionSocketOptions;
