@@ -5,6 +5,7 @@ import type { CellV1 } from '../cli/connectivity/cells.ts';
 import type { ConnectivityV1, PeerConnectivityV1 } from '../cli/connectivity/report.ts';
 import type { DoctorV1 } from '../cli/doctor/report.ts';
 import { waitFor } from '../lab/wait.ts';
+import { PEER_FAULTS } from './support/doctor/peer-faults.ts';
 import { shellTest, useLab, waitUntilReady } from './support/lab-suite.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -15,6 +16,8 @@ const CONFIG = JSON.stringify({
   Backend: { Type: 'vxlan' },
 });
 const HOSTS = ['h1', 'h2', 'h3'];
+/** Of the port of each bridge: higher than nearly all random ones. */
+const PORT_MAC = 'fa:ff:ff:ff:ff:ff';
 /** Sends a request to the control socket, and stays. */
 const ASK = `const [socketPath, body] = process.argv.slice(1);
 require('http').request({ socketPath, path: '/v1/ask', method: 'POST' }, (answer) => answer.resume()).end(body);`;
@@ -24,6 +27,8 @@ describe('weft connectivity', () => {
 
   before(async () => {
     for (const name of HOSTS) await waitUntilReady(lab(), name);
+    // A bridge has the lowest MAC address of its ports.
+    for (const name of HOSTS) await shell(name, `ip link set veth0 address ${PORT_MAC}`);
   });
 
   const shell = (host: string, script: string): Promise<string> => lab().check(host, ['sh', '-ec', script]);
@@ -76,41 +81,7 @@ describe('weft connectivity', () => {
     await nothingLeft();
   });
 
-  const faults: readonly {
-    readonly name: string;
-    readonly breaks: string;
-    readonly cleans: string;
-    readonly fails: (cell: CellV1) => boolean;
-    readonly place: RegExp;
-    readonly doctor?: readonly [check: string, evidence: RegExp];
-  }[] = [
-    {
-      name: 'a rule for forwarded packets',
-      breaks:
-        "nft add table inet fw; nft 'add chain inet fw x { type filter hook forward priority 10; policy drop; }'",
-      cleans: 'nft delete table inet fw',
-      fails: ({ to }) => to === 'container',
-      place: /^on h2, between its overlay and its containers/,
-      doctor: ['forward-drop', /table inet fw, chain x/],
-    },
-    {
-      name: 'a bridge that is down',
-      // The kernel removes IPv6 addresses of a device that goes down.
-      breaks: 'echo 1 >/proc/sys/net/ipv6/conf/br0/keep_addr_on_down; ip link set br0 down',
-      cleans: 'ip link set br0 up',
-      fails: ({ to }) => to === 'container',
-      place: /^on h2, between its overlay and its containers/,
-      doctor: ['bridge-down', /ip address show br0/],
-    },
-    {
-      name: 'an underlay that carries less',
-      breaks: 'ip link set eth0 mtu 1400',
-      cleans: 'ip link set eth0 mtu 1500',
-      fails: ({ to, test }) => to !== 'outside' && test.endsWith('full'),
-      place: /^packets of \d+ bytes are lost between the hosts h1 and h2/,
-    },
-  ];
-  for (const { name, breaks, cleans, fails, place, doctor } of faults)
+  for (const { name, breaks, cleans, fails, place, doctor } of PEER_FAULTS)
     it(`fails what is broken at the peer, and names the place: ${name}`, async () => {
       await shell('h2', breaks);
       try {
@@ -197,20 +168,34 @@ describe('weft connectivity', () => {
     await nothingLeft();
   });
 
+  /** Starts a command that runs until it is killed: its answer is never read. h2 has a test container then. */
+  async function ask(): Promise<void> {
+    const body = JSON.stringify({ peer: 'h2', ask: { kind: 'endpoint' } });
+    const socket = lab().controlSocket('h1');
+    await lab().startProcess('run', 'h1', [process.execPath, '-e', ASK, socket, body]);
+    await waitFor('h2 to have a test container', hasDevice('h2'), TIMEOUT_MS);
+  }
+
   const hasDevice = (host: string) => (): Promise<boolean> =>
     shellTest(lab(), host, 'ip -br link | grep -q ^weft-ct');
+
+  it('changes neither the MAC address nor the MTU of the bridge while a test container exists', async () => {
+    const bridge = (): Promise<string> => shell('h2', 'cd /sys/class/net/br0; cat address mtu');
+    await shell('h2', 'ip link set veth0 mtu 1500');
+    const before = await bridge();
+    await ask();
+    assert.equal(await bridge(), before);
+    assert.match(before, /^fa:ff.*\n1500$/m);
+    await lab().signalProcess('run', 'KILL');
+    await waitFor('it to be gone', async () => !(await hasDevice('h2')()), TIMEOUT_MS);
+  });
 
   for (const [who, kill] of [
     ['the command', () => lab().signalProcess('run', 'KILL')],
     ['the daemon of the peer', () => lab().stopDaemon('h2', 'KILL')],
   ] as const)
     it(`leaves no device when ${who} is killed`, async () => {
-      // A command that runs until it is killed: its answer is never read.
-      const body = JSON.stringify({ peer: 'h2', ask: { kind: 'endpoint' } });
-      const socket = lab().controlSocket('h1');
-      const argv = [process.execPath, '-e', ASK, socket, body];
-      await lab().startProcess('run', 'h1', argv);
-      await waitFor('h2 to have a test container', hasDevice('h2'), TIMEOUT_MS);
+      await ask();
       await kill();
       await waitFor('it to be gone', async () => !(await hasDevice('h2')()), TIMEOUT_MS);
       if (who !== 'the command')

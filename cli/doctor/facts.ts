@@ -18,7 +18,7 @@ import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.
 import { AgentProcess } from '../../daemon/connectivity/agent-process.ts';
 import type { ProbeOutcome, ProbeSpec } from '../../daemon/connectivity/probe.ts';
 import { askPeer, type FinalAnswer } from '../client/ask-peer.ts';
-import { NoDaemonError, RejectedError, type ControlClient } from '../client/control-client.ts';
+import { NoDaemonError, RejectedError, type ControlClient, type RequestOptions } from '../client/control-client.ts';
 import { ToolQueue } from './tool-queue.ts';
 import { twice } from './twice.ts';
 import { kubernetesOptionsOf } from '../client/kubernetes-options.ts';
@@ -51,6 +51,8 @@ const SLOW_API_MS = 1000;
 const TOOL_LIMITS: ToolLimits = { timeoutMs: 5000, maxOutputBytes: 64 << 20 };
 /** Below the limit of one check. */
 const ASK_TIMEOUT_MS = 25_000;
+/** The daemon waits for two series of echoes at most. */
+const PROBE_TIMEOUT_MS = 6000;
 /** Longest life of a process in a container. */
 const AGENT_SECONDS = 20;
 /** Maximum number of peers that are probed one by one. */
@@ -111,6 +113,12 @@ export class Facts {
 
   get devices(): Promise<DevicesV1 | undefined> {
     return this.once('devices', () => this.#ask<DevicesV1>('devices'));
+  }
+
+  /** The status once the daemon has tried again whom it does not reach; of an older daemon the first one. */
+  async probedStatus(): Promise<StatusV1 | undefined> {
+    const status = await this.#ask<StatusV1>('probe', { method: 'POST', timeoutMs: PROBE_TIMEOUT_MS });
+    return status ?? this.status;
   }
 
   /** The first peers that the kernel has routes to. */
@@ -266,9 +274,9 @@ export class Facts {
     this.nearProber.close();
   }
 
-  async #ask<Answer>(name: string): Promise<Answer | undefined> {
+  async #ask<Answer>(name: string, options?: RequestOptions): Promise<Answer | undefined> {
     try {
-      return await this.#client.request<Answer>(name);
+      return await this.#client.request<Answer>(name, options);
     } catch (error) {
       if (error instanceof NoDaemonError || error instanceof RejectedError) return undefined;
       throw error;

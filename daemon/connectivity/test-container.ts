@@ -117,9 +117,11 @@ interface Connection {
 }
 
 async function connect({ agent, device, bridge, attachments, mtu }: Connection): Promise<void> {
-  const peerMac = randomMac();
+  const peerMac = randomMac('02');
+  // A bridge takes the lowest MAC address and the least MTU of its ports, and its containers would lose packets.
+  const port = bridge && `address ${randomMac('fe:ff:ff')} mtu ${bridge.mtu ?? mtu}`;
   await ip([
-    `link add ${device} mtu ${mtu} type veth peer name eth0 address ${peerMac} mtu ${mtu} netns ${agent.pid}`,
+    `link add ${device} ${port ?? `mtu ${mtu}`} type veth peer name eth0 address ${peerMac} mtu ${mtu} netns ${agent.pid}`,
     ...(bridge === undefined ? [] : [`link set ${device} master ${bridge.ifname}`]),
     `link set ${device} up`,
   ]);
@@ -135,9 +137,10 @@ async function connect({ agent, device, bridge, attachments, mtu }: Connection):
   );
 }
 
-/** A locally administered unicast address. */
-function randomMac(): string {
-  return ['02', ...randomBytes(5).toString('hex').match(/../g)!].join(':');
+/** @param prefix - its first bytes, of a locally administered unicast address */
+function randomMac(prefix: '02' | 'fe:ff:ff'): string {
+  const bytes = randomBytes(6 - prefix.split(':').length);
+  return [prefix, ...bytes.toString('hex').match(/../g)!].join(':');
 }
 
 /** @param routerMac - of a gateway that answers no ARP */

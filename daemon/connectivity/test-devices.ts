@@ -12,6 +12,7 @@ export interface LinkRow {
   readonly flags: readonly string[];
   /** MAC address. */
   readonly address?: string;
+  readonly mtu?: number;
   readonly linkinfo?: { readonly info_kind?: string };
   readonly addr_info?: readonly { readonly local?: string; readonly scope?: string }[];
 }

@@ -11,6 +11,7 @@ import { eventsEndpoint } from './events.ts';
 import { leasesEndpoint, releaseEndpoint, reserveEndpoint } from './leases.ts';
 import { readLogLevelEndpoint, setLogLevelEndpoint } from './log-level.ts';
 import { pingEndpoint } from './ping.ts';
+import { probeEndpoint } from './probe.ts';
 import { routeEndpoint } from './route.ts';
 
 /** `renderMetrics` comes from the metrics server, so that both serve the same text. */
@@ -19,6 +20,7 @@ export function createEndpoints(renderMetrics: Endpoint['handle']): readonly End
     statusEndpoint,
     peersEndpoint,
     pingEndpoint,
+    probeEndpoint,
     askEndpoint,
     devicesEndpoint,
     routeEndpoint,

@@ -99,6 +99,9 @@ async function pingPeer(daemon: ControlledNode, run: PingRun, { peer, target }: 
   const measured = overlay ?? underlay;
   if (measured !== undefined && target === undefined)
     daemon.probes.record(peer.key, { atMs: Date.now(), report: measured.report });
+  // What the daemon knows of a silent peer must not contradict the answer that the user sees.
+  const isMissed = (daemon.liveness?.of(peer.key)?.state ?? 'reachable') !== 'reachable';
+  if (isMissed && (overlay?.layer.received ?? 0) > 0) void daemon.liveness?.retry();
   const { publicIp, publicIpv6 } = peer.attributes;
   const name = daemon.hostNames?.of(peer);
   lines.push({

@@ -161,6 +161,7 @@ describe('the metrics server', () => {
         counts: () => LIVENESS,
         problems: () => [],
         rtts: () => rtts.snapshot(),
+        retry: () => Promise.resolve(),
       },
       probes,
       reconciler,

@@ -135,6 +135,26 @@ describe('liveness of peers', () => {
     assert.ok(toSilent >= 9 && toSilent <= 11, String(toSilent));
   });
 
+  it('tries a silent peer at once on request, and is done after that', async () => {
+    const prober = start();
+    down.add(overlayOf('1')).add(publicIpOf('1'));
+    await clock.advance(60_000);
+    assert.equal(statesOf(prober)['1'], 'silent');
+    const before = sent.length;
+    await Promise.all([prober.retry(), prober.retry()]);
+    assert.equal(statesOf(prober)['1'], 'silent');
+    assert.ok(sent.length > before);
+    down.clear();
+    await prober.retry();
+    assert.equal(statesOf(prober)['1'], 'reachable');
+    await prober.retry();
+    down.add(overlayOf('1'));
+    await clock.advance(60_000);
+    const last = prober.retry();
+    prober.stop();
+    await last;
+  });
+
   it('decides by the public IP where hosts have no overlay address', async () => {
     targets = new Map([['3', { underlay: publicIpOf('3') }]]);
     const prober = start();

@@ -107,6 +107,8 @@ export class LivenessProber {
   #hasKnownAll = false;
   #nextRetryMs = Infinity;
   #retryPauseMs = RETRY_PAUSE_MS;
+  /** Called once peers that did not answer have been tried again. */
+  #retryWaiters: (() => void)[] = [];
   #hasFailed = false;
   #isStopped = false;
 
@@ -152,6 +154,7 @@ export class LivenessProber {
 
   stop(): void {
     this.#isStopped = true;
+    this.#endWaiting();
     void this.#round.stop();
     void this.#retry.stop();
   }
@@ -247,13 +250,30 @@ export class LivenessProber {
 
   // ---- peers that did not answer ----
 
+  /** Tries them again at once; resolves after that. */
+  retry(): Promise<void> {
+    if (this.#suspects.size === 0 || this.#isStopped) return Promise.resolve();
+    this.#nextRetryMs = this.#options.clock.nowMs();
+    const done = new Promise<void>((resolve) => this.#retryWaiters.push(resolve));
+    this.#retry.wake();
+    return done;
+  }
+
+  #endWaiting(waiters = this.#retryWaiters.splice(0)): void {
+    for (const end of waiters) end();
+  }
+
   async #stepRetry(): Promise<boolean> {
     const { clock, intervalMs, targets } = this.#options;
     if (clock.nowMs() < this.#nextRetryMs) return false;
+    const waiters = this.#retryWaiters.splice(0);
     const slice = this.#retrySliceFor(targets());
     if (slice.rows.length > 0) await this.#probeSuspects(slice);
     if (this.#isEachSuspectJudged()) this.#retryPauseMs = Math.min(2 * this.#retryPauseMs, intervalMs);
-    this.#nextRetryMs = this.#suspects.size === 0 ? Infinity : clock.nowMs() + this.#retryPauseMs;
+    const pauseMs = this.#retryWaiters.length > 0 ? 0 : this.#retryPauseMs;
+    this.#nextRetryMs = this.#suspects.size === 0 ? Infinity : clock.nowMs() + pauseMs;
+    this.#endWaiting(waiters);
+    if (this.#suspects.size === 0) this.#endWaiting();
     return false;
   }
 

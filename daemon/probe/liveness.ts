@@ -54,6 +54,8 @@ export interface LivenessView {
   readonly problems: (nameOf?: PeerName) => readonly string[];
   /** Round trips of all echoes, in ms. */
   readonly rtts: () => HistogramSnapshot;
+  /** Tries peers that do not answer at once; resolves within some seconds, after that. */
+  readonly retry: () => Promise<void>;
 }
 
 /** In ms: from one rack to the time limit of a retry. */
@@ -136,6 +138,10 @@ export class PeerLiveness implements LivenessView {
 
   rtts(): HistogramSnapshot {
     return this.#rtts.snapshot();
+  }
+
+  retry(): Promise<void> {
+    return this.#prober.retry();
   }
 
   problems(nameOf?: PeerName): readonly string[] {
