@@ -88,6 +88,8 @@ export interface WireguardFacts {
 export interface Handshakes {
   /** Whether the peer with this key has answered on the device `dev`. */
   has(dev: string, publicKey: string): boolean;
+  /** Whether it has been on `dev` for so long without an answer that this host begins, whoever should. */
+  isLate(dev: string, publicKey: string): boolean;
 }
 
 /** Compares leases with each other, so that no backend has to. */

@@ -159,6 +159,30 @@ const goldens: readonly Golden[] = [
     ],
   },
   {
+    name: 'in a migration the host with the lesser key begins the handshake',
+    isMigrating: true,
+    host: host({ handshakes: { has: () => false, isLate: () => false } }),
+    peers: [peer(), plainPeer(3, '4', { backendType: 'wireguard', backendData: { PublicKey: KEY3, Port: 51820 } })],
+    expected: [
+      ...V4_HOST,
+      `${KEY2} endpoint 10.9.0.2:51820 allowed-ips 10.5.2.0/24 keepalive 5 dev flannel-wg`,
+      `${KEY3} endpoint 10.9.0.3:51820 allowed-ips 10.5.3.0/24 dev flannel-wg`,
+      '10.5.2.0/24 dev flannel-wg',
+      '10.5.3.0/24 dev flannel-wg',
+    ],
+  },
+  {
+    name: 'in a migration the other host begins it with a peer that is late',
+    isMigrating: true,
+    host: host({ handshakes: { has: () => false, isLate: (_dev, key) => key === KEY3 } }),
+    peers: [plainPeer(3, '4', { backendType: 'wireguard', backendData: { PublicKey: KEY3, Port: 51820 } })],
+    expected: [
+      ...V4_HOST,
+      `${KEY3} endpoint 10.9.0.3:51820 allowed-ips 10.5.3.0/24 keepalive 5 dev flannel-wg`,
+      '10.5.3.0/24 dev flannel-wg',
+    ],
+  },
+  {
     name: 'Mode ipv4: one device for both families',
     families: '46',
     wireguard: { mode: 'ipv4' },

@@ -184,20 +184,28 @@ type PeerEnd = Pick<WireguardPeerObject, 'publicKey' | 'endpoint' | 'allowedIps'
   readonly family: Family;
 };
 
-function peerObject(
-  { config, isMigrating }: BackendContext,
-  { family, ...end }: PeerEnd,
-): WireguardPeerObject {
-  const wireguard = wireguardConfigOf(config);
+function peerObject(context: BackendContext, { family, ...end }: PeerEnd): WireguardPeerObject {
+  const wireguard = wireguardConfigOf(context.config);
   const { keepaliveSec, pskId } = wireguard;
-  const isProbing = isMigrating === true && keepaliveSec === 0;
+  const dev = wireguardDeviceName(wireguard, family);
+  const isProbing = context.isMigrating === true && keepaliveSec === 0 && begins(context, dev, end.publicKey);
   return {
     kind: 'wireguard-peer',
-    dev: wireguardDeviceName(wireguard, family),
+    dev,
     ...end,
     pskId,
     keepaliveSec: isProbing ? MIGRATION_KEEPALIVE_SEC : keepaliveSec,
   };
+}
+
+/**
+ * Whether this host begins the handshake: of two, the one with the lesser key, and the other one if nothing comes. Two
+ * handshakes that cross leave neither host a session until they try again after 5 s, and wireguard-go at times a session by
+ * which one host cannot receive for 15 s: it derives keys from a handshake that another thread has replaced meanwhile.
+ */
+function begins({ config, host }: BackendContext, dev: string, publicKey: string): boolean {
+  const own = ownKey(wireguardConfigOf(config), host);
+  return own < publicKey || host.handshakes?.isLate(dev, publicKey) !== false;
 }
 
 function routeTo({ config }: BackendContext, { family, subnet }: PeerFamily): KernelObject {

@@ -61,6 +61,29 @@ describe('WireGuard monitor', () => {
     host.monitor.stop();
   });
 
+  it('reports a peer that does not answer for a second, once', async () => {
+    const host = new Host();
+    host.isHurried = true;
+    host.monitor.start();
+    await host.pass(0);
+    await host.pass(800);
+    assert.equal(host.monitor.isLate('flannel-wg', 'peer'), false);
+    assert.deepEqual(host.seen, []);
+    await host.pass(200);
+    assert.equal(host.monitor.isLate('flannel-wg', 'peer'), true);
+    await host.pass(5_000);
+    assert.deepEqual(host.seen, ['handshake']);
+    host.peers = [{ ...PEER, lastHandshakeMs: WALL_MS }];
+    await host.pass(200);
+    assert.deepEqual(host.seen, ['handshake', 'handshake']);
+    host.peers = [];
+    await host.pass(200);
+    host.peers = [PEER];
+    await host.pass(200);
+    assert.equal(host.monitor.isLate('flannel-wg', 'peer'), false);
+    host.monitor.stop();
+  });
+
   it('reports the first handshake of a peer, and keeps it while the peer exists', async () => {
     const host = new Host();
     host.isHurried = true;

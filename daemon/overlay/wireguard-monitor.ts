@@ -10,6 +10,8 @@ import { SESSION_MS } from '../kernel/wireguard/wireguard-objects.ts';
 
 const INTERVAL_MS = 10_000;
 const MIGRATION_INTERVAL_MS = 200;
+/** A handshake takes two round trips; the other host may not have known this one's key yet. */
+const LATE_MS = 1_000;
 
 /** A peer as WireGuard sees it. */
 export interface WireguardPeerView extends WireguardPeerMessage {
@@ -26,7 +28,7 @@ export interface WireguardMonitorOptions {
   readonly devices: () => readonly string[];
   /** Whether a migration waits for handshakes. */
   readonly isHurried: () => boolean;
-  /** A peer answered a handshake for the first time. */
+  /** A peer answered a handshake for the first time, or is late. */
   readonly onHandshake: () => void;
   /** Another peer is silent, or one is no longer. */
   readonly onChange: () => void;
@@ -38,6 +40,9 @@ export class WireguardMonitor implements Handshakes {
   readonly #options: WireguardMonitorOptions;
   readonly #loop: ControlLoop;
   readonly #answered = new Set<string>();
+  /** When each peer was seen first, in ms of the clock. */
+  readonly #sinceMs = new Map<string, number>();
+  readonly #late = new Set<string>();
   #peers: ReadonlyMap<string, WireguardPeerView> = new Map();
   /** As read last. */
   #devices = '';
@@ -72,6 +77,10 @@ export class WireguardMonitor implements Handshakes {
     return this.#answered.has(`${dev} ${publicKey}`);
   }
 
+  isLate(dev: string, publicKey: string): boolean {
+    return this.#late.has(`${dev} ${publicKey}`);
+  }
+
   /** By device and key; as read last. */
   peerOf(dev: string, publicKey: string): WireguardPeerView | undefined {
     return this.#peers.get(`${dev} ${publicKey}`);
@@ -93,34 +102,47 @@ export class WireguardMonitor implements Handshakes {
     this.#devices = names.join();
     if (names.length === 0) {
       this.#peers = new Map();
-      this.#answered.clear();
+      for (const known of [this.#answered, this.#late, this.#sinceMs]) known.clear();
       this.#nextAtMs = Infinity;
       return false;
     }
     const { silent } = this;
     // The next read succeeds, or the reconciler reports the device.
-    const hasFirstHandshake = await this.#read(names).catch(() => false);
+    const hasNews = await this.#read(names).catch(() => false);
     this.#nextAtMs = clock.nowMs() + (isHurried() ? MIGRATION_INTERVAL_MS : INTERVAL_MS);
-    if (hasFirstHandshake) onHandshake();
+    if (hasNews) onHandshake();
     if (this.silent !== silent) onChange();
     return false;
   }
 
-  /** Whether a peer answered a handshake for the first time. */
+  /** Whether a peer answered a handshake for the first time, or is late. */
   async #read(devices: readonly string[]): Promise<boolean> {
     const { kernel, wallMs = Date.now } = this.#options;
     const peers = new Map<string, WireguardPeerView>();
-    const before = new Set(this.#answered);
+    let hasNews = false;
     for (const dev of devices)
       for (const peer of (await kernel.readWireguard(dev))?.peers ?? []) {
         const key = `${dev} ${peer.publicKey}`;
-        if (peer.lastHandshakeMs > 0) this.#answered.add(key);
+        if (this.#note(key, peer)) hasNews = true;
         peers.set(key, viewOf(peer, this.#peers.get(key), wallMs()));
       }
     this.#peers = peers;
     // A key that is gone may come back with another host behind it.
-    for (const key of this.#answered) if (!peers.has(key)) this.#answered.delete(key);
-    return [...this.#answered].some((key) => !before.has(key));
+    for (const known of [this.#answered, this.#late, this.#sinceMs])
+      for (const key of known.keys()) if (!peers.has(key)) known.delete(key);
+    return hasNews;
+  }
+
+  /** Whether the peer answered for the first time, or is late. */
+  #note(key: string, { lastHandshakeMs }: WireguardPeerMessage): boolean {
+    const nowMs = this.#options.clock.nowMs();
+    const sinceMs = this.#sinceMs.get(key) ?? nowMs;
+    this.#sinceMs.set(key, sinceMs);
+    const isLate = lastHandshakeMs === 0 && nowMs - sinceMs >= LATE_MS;
+    const known = isLate ? this.#late : this.#answered;
+    if (known.has(key) || (lastHandshakeMs === 0 && !isLate)) return false;
+    known.add(key);
+    return true;
   }
 }
 
