@@ -162,7 +162,10 @@ const goldens: readonly Golden[] = [
     name: 'in a migration the host with the lesser key begins the handshake',
     isMigrating: true,
     host: host({ handshakes: { has: () => false, isLate: () => false } }),
-    peers: [peer(), plainPeer(3, '4', { backendType: 'wireguard', backendData: { PublicKey: KEY3, Port: 51820 } })],
+    peers: [
+      peer(),
+      plainPeer(3, '4', { backendType: 'wireguard', backendData: { PublicKey: KEY3, Port: 51820 } }),
+    ],
     expected: [
       ...V4_HOST,
       `${KEY2} endpoint 10.9.0.2:51820 allowed-ips 10.5.2.0/24 keepalive 5 dev flannel-wg`,

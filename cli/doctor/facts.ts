@@ -18,7 +18,12 @@ import type { KubernetesOptions } from '../../daemon/options/kubernetes-options.
 import { AgentProcess } from '../../daemon/connectivity/agent-process.ts';
 import type { ProbeOutcome, ProbeSpec } from '../../daemon/connectivity/probe.ts';
 import { askPeer, type FinalAnswer } from '../client/ask-peer.ts';
-import { NoDaemonError, RejectedError, type ControlClient, type RequestOptions } from '../client/control-client.ts';
+import {
+  NoDaemonError,
+  RejectedError,
+  type ControlClient,
+  type RequestOptions,
+} from '../client/control-client.ts';
 import { ToolQueue } from './tool-queue.ts';
 import { twice } from './twice.ts';
 import { kubernetesOptionsOf } from '../client/kubernetes-options.ts';

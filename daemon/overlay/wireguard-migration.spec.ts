@@ -26,7 +26,10 @@ const epoch = (keyEpoch: number): WireguardConfig => ({ ...DEFAULT_WIREGUARD, ke
 
 function inputsOf(migration: MigrationState, answered: readonly string[] = []): OverlayInputs {
   const config = network('4', migration.known[0]!.backend);
-  const handshakes = { has: (dev: string, key: string) => answered.includes(`${dev} ${key}`), isLate: () => false };
+  const handshakes = {
+    has: (dev: string, key: string) => answered.includes(`${dev} ${key}`),
+    isLate: () => false,
+  };
   const facts = { ...host(), wireguard: { publicKeys: PUBLIC_KEYS }, handshakes };
   return { host: { config, clusterConfig: config }, facts, migration };
 }
