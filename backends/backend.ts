@@ -88,7 +88,7 @@ export interface WireguardFacts {
 export interface Handshakes {
   /** Whether the peer with this key has answered on the device `dev`. */
   has(dev: string, publicKey: string): boolean;
-  /** Whether it has been on `dev` for so long without an answer that this host begins, whoever should. */
+  /** Whether it has been on `dev` for so long without an answer that this host begins, whichever of the two should. */
   isLate(dev: string, publicKey: string): boolean;
 }
 
