@@ -21,6 +21,8 @@ declare const weftCodeCache: { save(): number } | undefined;
 
 /** How long the service manager sees a reload at most. */
 const RELOAD_LIMIT_MS = 5000;
+/** The end of a start holds the event loop up; who waits for the start gets an answer before. */
+const END_START_MS = 200;
 
 export interface ProgressReporterDeps {
   readonly components: Components;
@@ -134,8 +136,7 @@ export class ProgressReporter {
       components.hasBeenReady = true;
       log.info('Ready', { status: line });
       notify.ready(line);
-      // Holds the event loop up, and what is due comes first.
-      setImmediate(() => this.#isStopped || this.#endStart());
+      setTimeout(() => this.#isStopped || this.#endStart(), END_START_MS).unref();
     } else notify.status(line);
     if (readiness.isReady) this.#condition?.setReady(`weft: ${line}`);
     else if (parts.leaseManager?.state === 'lost') this.#condition?.forget();

@@ -6,9 +6,10 @@
 //                                      ▲                   └──► publish, reports
 //                                      └── observed: reconciler, registry, pending peers
 //
-// Peers are taken in and derived in slices, each from leases, config and facts as they are in its turn; what changes these adds
-// the peers again. So in the end everything is derived from the same, whatever came between. Until then the reconciler does
-// not start, as it would take the peers that are still to come for orphans, and no migration goes on.
+// Peers are taken in in slices, and derived in slices once all are known, each from leases, config and facts as they are in its
+// turn; what changes these adds the peers again. So in the end everything is derived from the same, whatever came between.
+// Until then no migration goes on. At the start the reconciler sets what is derived while the rest is, and removes nothing
+// before all is.
 import type { Cidr } from '../../lib/address.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
 import { SliceQueue } from '../../lib/slices.ts';
@@ -48,7 +49,7 @@ export interface OverlayControllerDeps extends OverlayProgrammerDeps {
   readonly publish: () => void;
   /** Handshakes of WireGuard. Absent: none is known of. */
   readonly handshakes?: Handshakes;
-  /** Most peers of a turn of the event loop. Default: 200. */
+  /** Most peers of a turn of the event loop. Default: 64. */
   readonly peersPerSlice?: number;
   /** Called when {@link OverlayController.migration} changed. */
   readonly onMigration: () => void;
@@ -57,7 +58,9 @@ export interface OverlayControllerDeps extends OverlayProgrammerDeps {
 
 const NO_ATTRIBUTES: LeaseAttributes = { backendType: '' };
 /** Some milliseconds of deriving. */
-const PEERS_PER_SLICE = 200;
+const PEERS_PER_SLICE = 64;
+/** Taking a peer in costs that part of deriving it. */
+const TAKEN_IN_PER_DERIVED = 3;
 
 export class OverlayController {
   readonly #deps: OverlayControllerDeps;
@@ -66,12 +69,14 @@ export class OverlayController {
   readonly #programmer: OverlayProgrammer;
   readonly #macs = new PeerMacs();
   readonly #clashes: PeerClashes;
+  /** Keys to take in. */
+  readonly #incoming: SliceQueue<string>;
+  /** Keys to derive. */
   readonly #slices: SliceQueue<string>;
-  /** Keys of leases that changed and are not taken in. */
-  readonly #changed = new Set<string>();
+  /** Keys to derive once nothing is to be taken in. */
+  readonly #underived = new Set<string>();
   /** Leases of peers, as they are now. */
   #current: ReadonlyMap<string, Lease> = new Map();
-  #isStarted = false;
   #host: HostConfig;
   #facts: HostFacts;
   #own: OwnLease | undefined;
@@ -85,10 +90,16 @@ export class OverlayController {
     this.#clashes = new PeerClashes(host.config);
     this.#migration = new MigrationRunner(host.config.backend, migrationTimeoutMs, clock);
     this.#programmer = new OverlayProgrammer(deps);
-    this.#slices = new SliceQueue({
-      size: deps.peersPerSlice ?? PEERS_PER_SLICE,
-      work: (keys) => this.#takeIn(keys),
+    const size = deps.peersPerSlice ?? PEERS_PER_SLICE;
+    this.#incoming = new SliceQueue({
+      size: size * TAKEN_IN_PER_DERIVED,
+      work: (keys) => this.#takeIn(new Set(keys), this.#current),
       onDrained: () => this.#onTakenIn(),
+    });
+    this.#slices = new SliceQueue({
+      size,
+      work: (keys) => this.#programPeers(keys),
+      onDrained: () => this.#onDerived(),
     });
     this.#loop = new ControlLoop({
       clock,
@@ -148,7 +159,8 @@ export class OverlayController {
     if (isFirst) this.#dispatch({ kind: 'started', published: own.attributes, canUse: this.#canUse });
     else this.#derive();
     if (isFirst) this.#loop.start();
-    if (this.#slices.isEmpty) this.#onTakenIn();
+    if (this.#isAllDerived) this.#onDerived();
+    else if (isFirst && this.#migration.state.kind === 'steady' && this.#error === undefined) this.#start();
     if (change !== 'updated' || isFirst)
       this.#deps.log.info('Subnet of this host', { ...own.subnets, key: own.key });
     this.#loop.wake();
@@ -160,36 +172,56 @@ export class OverlayController {
    */
   setPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
     this.#current = current;
-    for (const key of changedKeys) this.#changed.add(key);
-    const isUrgent = (key: string): boolean => !current.has(key) || this.#programmer.isDeparting(key);
-    this.#slices.add(changedKeys, [...changedKeys].filter(isUrgent));
+    this.#incoming.add(
+      changedKeys,
+      [...changedKeys].filter((key) => this.#isUrgent(key)),
+    );
     this.#loop.wake();
   }
 
-  /** Takes in what changed of these peers, and derives them. */
-  #takeIn(keys: readonly string[]): void {
-    const changed = new Set(keys.filter((key) => this.#changed.delete(key)));
-    if (changed.size > 0) this.#takeInChanged(changed, this.#current);
+  #isUrgent(key: string): boolean {
+    return !this.#current.has(key) || this.#programmer.isDeparting(key);
+  }
+
+  #takeIn(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
+    const affected = this.#indexPeers(changedKeys, current);
+    this.#perform(this.#migration.setPeers(changedKeys, current, this.#canUse));
+    this.#changeTakenMac(changedKeys, current);
+    for (const keys of [changedKeys, affected]) for (const key of keys) this.#underived.add(key);
+  }
+
+  /** What a peer leads to depends on what other leases claim, so that all come in before one is derived. */
+  #onTakenIn(): void {
+    const keys = [...this.#underived];
+    this.#underived.clear();
+    this.#slices.add(
+      keys,
+      keys.filter((key) => this.#isUrgent(key)),
+    );
+  }
+
+  #programPeers(keys: readonly string[]): void {
     const { peers, state } = this.#migration;
     if (this.#own !== undefined)
       for (const key of keys) this.#programmer.programPeer(state, key, peers.get(key));
   }
 
-  #takeInChanged(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
-    this.#slices.add(this.#indexPeers(changedKeys, current));
-    this.#perform(this.#migration.setPeers(changedKeys, current, this.#canUse));
-    this.#changeTakenMac(changedKeys, current);
+  get #isAllDerived(): boolean {
+    return this.#incoming.isEmpty && this.#underived.size === 0 && this.#slices.isEmpty;
   }
 
   /** All peers are derived from what is known. */
-  #onTakenIn(): void {
-    if (this.#own === undefined) return;
-    if (!this.#isStarted) {
-      this.#isStarted = true;
-      this.#programmer.start();
-    }
-    this.#deps.reconciler.release();
+  #onDerived(): void {
+    if (this.#own === undefined || !this.#incoming.isEmpty) return;
+    this.#programmer.setAll();
+    this.#start();
     this.#loop.wake();
+  }
+
+  /** At first what is derived goes to the kernel while the rest is. A migration needs the whole. */
+  #start(): void {
+    this.#programmer.start();
+    this.#deps.reconciler.release();
   }
 
   /** Returns keys of other peers that must be derived again. */
@@ -256,6 +288,7 @@ export class OverlayController {
 
   /** Removes no more entries of peers, and goes on with no migration. */
   stop(): void {
+    this.#incoming.stop();
     this.#slices.stop();
     void this.#loop.stop();
   }
@@ -307,7 +340,7 @@ export class OverlayController {
     if (this.#own === undefined || this.#error !== undefined || kind === 'steady') return false;
     const { reconciler } = this.#deps;
     const isSettled =
-      this.#slices.isEmpty &&
+      this.#isAllDerived &&
       reconciler.isSettled &&
       (kind === 'removing' ? reconciler.hasRemovedAll : this.#isHostInPlace());
     const blocker = isSettled && kind === 'preparing' ? this.#findBlocker() : undefined;
@@ -371,7 +404,8 @@ export class OverlayController {
     this.#programmer.programHost(this.#inputs, own);
     // The kernel must not hold the new host with some peers as they were.
     this.#deps.reconciler.hold();
-    this.#slices.add(this.#migration.peers.keys());
-    if (this.#slices.isEmpty) this.#deps.reconciler.release();
+    if (this.#incoming.isEmpty) this.#slices.add(this.#migration.peers.keys());
+    else for (const key of this.#migration.peers.keys()) this.#underived.add(key);
+    if (this.#isAllDerived) this.#deps.reconciler.release();
   }
 }

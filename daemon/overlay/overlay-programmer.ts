@@ -36,7 +36,7 @@ export class OverlayProgrammer {
   readonly #deps: OverlayProgrammerDeps;
   readonly #departed: DepartedPeers;
   #contexts: TransportContexts = new Map();
-  #isStarted = false;
+  #areAllSet = false;
 
   constructor(deps: OverlayProgrammerDeps) {
     this.#deps = deps;
@@ -53,20 +53,24 @@ export class OverlayProgrammer {
     return this.#departed.deadlinesMs;
   }
 
-  /**
-   * Starts the reconciler. All wanted objects are set, so any other of ours in the kernel is an
-   * orphan, unless the registry has not answered yet: peers may exist that are not known.
-   */
+  /** Starts the reconciler. Until {@link setAll} it removes nothing: peers are still to be set. */
   start(): void {
-    this.#isStarted = true;
-    this.markComplete();
     this.#deps.reconciler.start();
+  }
+
+  /**
+   * Every known peer is set, so any other object of ours in the kernel is an orphan, unless the registry has not answered
+   * yet: peers may exist that are not known.
+   */
+  setAll(): void {
+    this.#areAllSet = true;
+    this.markComplete();
   }
 
   /** Every peer may be known now. */
   markComplete(): void {
     const { isComplete, reconciler } = this.#deps;
-    if (this.#isStarted && isComplete?.() !== false) reconciler.markComplete();
+    if (this.#areAllSet && isComplete?.() !== false) reconciler.markComplete();
   }
 
   /**

@@ -52,16 +52,21 @@ export class ReconcilePass {
 
   /** Does one item of work. Resolves to whether there was one. */
   async step(): Promise<boolean> {
-    const { cache, clock, queue, scope, slices, status } = this.#parts;
+    const { cache, clock, desired, queue, scope, slices, status } = this.#parts;
     this.#queueDue();
     // An owner's objects are in several batches of a plan.
     if (!this.#hasPlanned) this.#onRecovered(status.report(this.#view(), slices.owners));
-    const nextKind = queue.next(clock.nowMs(), cache.state !== undefined, this.#hasPlanned);
+    const known = {
+      hasState: cache.state !== undefined,
+      hasPlanned: this.#hasPlanned,
+      isComplete: desired.isComplete,
+    };
+    const nextKind = queue.next(clock.nowMs(), known);
     // Nothing but the next batch of a plan is done while one is at the kernel.
     if (this.#hold !== undefined || nextKind !== 'planned') await this.#receive();
     // Before the first `setHost` there is nothing to read.
     if (scope.ownership === undefined || this.#hold !== undefined) return false;
-    const work = queue.take(clock.nowMs(), cache.state !== undefined, this.#hasPlanned);
+    const work = queue.take(clock.nowMs(), { ...known, hasPlanned: this.#hasPlanned });
     if (work === undefined) return this.#hasReport();
     if (work.kind !== 'sysctls') this.#startedMs ??= clock.nowMs();
     await this.#do(work);
@@ -178,10 +183,24 @@ export class ReconcilePass {
     this.#planned?.supersede(keys);
     if (keys.length <= this.#parts.slices.steps)
       return this.#apply(view, firstBatch(plan(view, { ...this.#planOptions, keys })));
-    const all = [...keys, ...(this.#planned?.keys ?? [])];
-    this.#planned = undefined;
-    const planning = planInSlices(view, { ...this.#planOptions, keys: all });
-    await this.#begin(view, await this.#serving(planning));
+    const steps = await this.#serving(planInSlices(view, { ...this.#planOptions, keys }));
+    if (this.#planned !== undefined && steps[0]?.object.kind !== 'link') return this.#planned.append(steps);
+    await this.#begin(view, steps);
+  }
+
+  /**
+   * Compares some of the keys that follow what is planned, and appends their steps, so that the kernel is never without work.
+   * What is at the kernel is compared later.
+   */
+  #planMore(view: KnownView, planned: PlannedSteps): void {
+    const { desired, queue, slices } = this.#parts;
+    if (!queue.canFollow(desired.isComplete)) return;
+    const sent = new Set(this.#sent?.steps.map(({ object }) => objectKey(object)));
+    const keys = queue.takeKeys(2 * slices.steps, (key) => !sent.has(key));
+    const steps = plan(view, { ...this.#planOptions, keys });
+    planned.supersede(keys);
+    if (steps[0]?.object.kind === 'link') queue.add(keys);
+    else planned.append(steps);
   }
 
   #serving<Result>(work: Promise<Result>): Promise<Result> {
@@ -223,6 +242,7 @@ export class ReconcilePass {
     const { queue } = this.#parts;
     // A hold may have begun while they were planned.
     if (planned === undefined || !isKnown(view) || this.#hold !== undefined) return this.#receive();
+    this.#planMore(view, planned);
     const { areEntries } = planned;
     if (!areEntries && this.#sent !== undefined) return this.#receive();
     const former = this.#sent;

@@ -88,8 +88,8 @@ export class Reconciler {
 
   /** Sets the objects that lead to one peer, or why there are none. */
   setPeer(key: string, state: PeerState): void {
-    const { desired, gate, status } = this.#parts;
-    status.setPeer(key, state);
+    const { clock, desired, gate, status } = this.#parts;
+    status.setPeer(key, state, clock.nowMs());
     const change = desired.set(key, state.objects);
     // Another desired state is another first try.
     if (change.keys.size > 0) gate.forgetFailure(key);
@@ -107,9 +107,13 @@ export class Reconciler {
 
   /** Declares that every peer has been set once; from now on unwanted objects are removed. */
   markComplete(): void {
-    if (this.#parts.desired.isComplete) return;
-    this.#parts.desired.markComplete();
-    if (this.#phase === 'started') this.#requestResync('start');
+    const { cache, desired } = this.#parts;
+    if (desired.isComplete) return;
+    desired.markComplete();
+    if (this.#phase !== 'started') return;
+    if (cache.state === undefined || hasOrphans({ desired, cached: cache.state }))
+      this.#requestResync('start');
+    else this.#loop.wake();
   }
 
   /** Takes a notification of the kernel; for `Kernel.subscribe`. */
@@ -232,8 +236,12 @@ export class Reconciler {
   }
 
   #onDesired(owner: Owner, change: DesiredChange): void {
-    this.#parts.queue.add(change.keys);
-    this.#pass.updateStatus([owner, ...change.owners]);
+    const { desired, queue, status } = this.#parts;
+    queue.add(change.keys);
+    const owners = [owner, ...change.owners];
+    // While peers are set for the first time, their states are computed once the kernel has them.
+    if (desired.isComplete) this.#pass.updateStatus(owners);
+    else status.markStale(owners);
     this.#loop.wake();
   }
 

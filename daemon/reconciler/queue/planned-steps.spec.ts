@@ -47,6 +47,17 @@ describe('planned steps', () => {
     ]);
   });
 
+  it('take what is appended after all others, and of a key that was superseded before that alone', () => {
+    const planned = new PlannedSteps(steps('fdb A', 'fdb B', 'route A', 'route B'), 2, ownerOf);
+    planned.supersede([objectKey(step('route A').object)]);
+    planned.append(steps('fdb C', 'route A', 'route C'));
+    assert.equal(planned.keys.length, 6);
+    assert.deepEqual(batchesOf(planned), [
+      ['fdb A', 'fdb B', 'route B'],
+      ['route A', 'fdb C', 'route C'],
+    ]);
+  });
+
   it('do not mix up peers of which some entries are there', () => {
     assert.deepEqual(batches(steps('fdb A', 'fdb C', 'route A', 'route B', 'route C'), 1), [
       ['fdb A', 'route A'],

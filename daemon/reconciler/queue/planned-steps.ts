@@ -26,6 +26,8 @@ interface Section {
   readonly areEntries: boolean;
   /** Of entries that are set, one of each kind; else one of all. */
   readonly lists: readonly List[];
+  /** How many others came before it. */
+  readonly number: number;
 }
 
 export class PlannedSteps {
@@ -33,15 +35,18 @@ export class PlannedSteps {
   readonly failed = new Set<string>();
   readonly #ownerOf: OwnerOf;
   /** Those with steps that are left. */
-  readonly #sections: Section[];
+  readonly #sections: Section[] = [];
+  #count = 0;
+  /** Keys whose steps in sections before that number are not taken. */
+  readonly #superseded = new Map<ObjectKey, number>();
   readonly #size: number;
-  readonly #superseded = new Set<ObjectKey>();
 
   /** @param size - most steps of a batch, but for what is left of the last one's peer; so many are one batch as they are. */
   constructor(steps: readonly Step[], size: number, ownerOf: OwnerOf) {
-    this.#sections = steps.length > size ? sectionsOf(steps) : steps.length > 0 ? [oneOf(steps)] : [];
     this.#size = size;
     this.#ownerOf = ownerOf;
+    if (steps.length > size) this.append(steps);
+    else if (steps.length > 0) this.#add(false, [steps]);
   }
 
   get isEmpty(): boolean {
@@ -55,16 +60,35 @@ export class PlannedSteps {
 
   /** Keys of the steps that are left. */
   get keys(): readonly ObjectKey[] {
-    const lists = this.#sections.flatMap((section) => section.lists);
-    const keys = lists.flatMap(({ steps, taken }) =>
-      steps.slice(taken).map(({ object }) => objectKey(object)),
+    return this.#sections.flatMap((section) =>
+      section.lists
+        .flatMap(({ steps, taken }) => steps.slice(taken).map(({ object }) => objectKey(object)))
+        .filter((key) => !this.#isSuperseded(key, section)),
     );
-    return keys.filter((key) => !this.#superseded.has(key));
   }
 
   /** These keys were compared again: their steps are not taken. */
   supersede(keys: Iterable<ObjectKey>): void {
-    for (const key of keys) this.#superseded.add(key);
+    for (const key of keys) this.#superseded.set(key, this.#count);
+  }
+
+  #isSuperseded(key: ObjectKey, { number }: Section): boolean {
+    return number < (this.#superseded.get(key) ?? 0);
+  }
+
+  /** Adds steps, to be taken after all others. Keys of theirs are to be superseded before. */
+  append(steps: readonly Step[]): void {
+    for (let from = 0, to = 0; from < steps.length; from = to) {
+      const { action, object } = steps[from]!;
+      while (to < steps.length && isSameSection(steps[from]!, steps[to]!)) to++;
+      const own = steps.slice(from, to);
+      this.#add(isEntry(object), action === 'set' && isEntry(object) ? byKind(own) : [own]);
+    }
+  }
+
+  #add(areEntries: boolean, lists: readonly (readonly Step[])[]): void {
+    const number = this.#count++;
+    this.#sections.push({ areEntries, number, lists: lists.map((steps) => ({ steps, taken: 0 })) });
   }
 
   /**
@@ -77,7 +101,7 @@ export class PlannedSteps {
     const batch: Step[] = [];
     const add = (step: Step): void => {
       const key = objectKey(step.object);
-      if (!this.#superseded.has(key) && !isDirty(key)) batch.push(step);
+      if (!this.#isSuperseded(key, section) && !isDirty(key)) batch.push(step);
     };
     while (hasSteps(section) && batch.length < this.#size) this.#takeNext(section, add);
     if (!hasSteps(section)) this.#sections.shift();
@@ -129,23 +153,6 @@ function isLeft({ steps, taken }: List): boolean {
 
 function hasSteps({ lists }: Section): boolean {
   return lists.some(isLeft);
-}
-
-/** All in one batch. */
-function oneOf(steps: readonly Step[]): Section {
-  return { areEntries: false, lists: [{ steps, taken: 0 }] };
-}
-
-function sectionsOf(steps: readonly Step[]): Section[] {
-  const sections: Section[] = [];
-  for (let from = 0, to = 0; from < steps.length; from = to) {
-    const { action, object } = steps[from]!;
-    while (to < steps.length && isSameSection(steps[from]!, steps[to]!)) to++;
-    const own = steps.slice(from, to);
-    const parts = action === 'set' && isEntry(object) ? byKind(own) : [own];
-    sections.push({ areEntries: isEntry(object), lists: parts.map((part) => ({ steps: part, taken: 0 })) });
-  }
-  return sections;
 }
 
 function isSameSection(a: Step, b: Step): boolean {

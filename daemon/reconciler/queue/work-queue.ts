@@ -22,6 +22,19 @@ export type Work =
 /** Interfaces that change all the time must not cause full reads all the time. */
 const INTERFACE_LIMIT = { freeCount: 10, windowMs: 2_000, firstMs: 20, capMs: 200 };
 
+/** What else decides which work is next. */
+export interface KnownWork {
+  /** Whether the kernel's state is known, so that keys can be compared. */
+  readonly hasState: boolean;
+  /** Whether steps are left of an earlier comparison. */
+  readonly hasPlanned: boolean;
+  /** Whether every peer has been set once. */
+  readonly isComplete: boolean;
+}
+
+/** More keys than a batch has steps. */
+const MANY_KEYS = 600;
+
 export interface WorkQueueOptions {
   readonly resyncIntervalMs: number;
   readonly random: Random;
@@ -88,13 +101,9 @@ export class WorkQueue {
     if (due === 'sysctls') this.#isSysctlCheckDue = true;
   }
 
-  /**
-   * Takes what is to be done next.
-   * @param hasState - whether the kernel's state is known, so that keys can be compared.
-   * @param hasPlanned - whether steps are left of an earlier comparison; keys that changed since come first.
-   */
-  take(nowMs: number, hasState: boolean, hasPlanned = false): Work | undefined {
-    const kind = this.next(nowMs, hasState, hasPlanned);
+  /** Takes what is to be done next. */
+  take(nowMs: number, known: KnownWork): Work | undefined {
+    const kind = this.next(nowMs, known);
     switch (kind) {
       case 'resync': {
         const { reason } = this.#resync!;
@@ -116,15 +125,35 @@ export class WorkQueue {
     }
   }
 
+  /**
+   * Whether dirty keys follow what is planned: while peers are set for the first time each turn brings some, and the
+   * kernel would wait for the comparison of very many.
+   */
+  canFollow(isComplete: boolean): boolean {
+    return !isComplete || this.#dirty.size > MANY_KEYS;
+  }
+
+  /** Takes at most `count` dirty keys for which `isWanted` holds. */
+  takeKeys(count: number, isWanted: (key: ObjectKey) => boolean): readonly ObjectKey[] {
+    const keys: ObjectKey[] = [];
+    for (const key of this.#dirty) {
+      if (keys.length === count) break;
+      if (isWanted(key)) keys.push(key);
+    }
+    for (const key of keys) this.#dirty.delete(key);
+    return keys;
+  }
+
   /** What {@link take} would return. */
-  next(nowMs: number, hasState: boolean, hasPlanned: boolean): Work['kind'] | undefined {
+  next(nowMs: number, { hasState, hasPlanned, isComplete }: KnownWork): Work['kind'] | undefined {
     const resync = this.#resync;
     if (resync !== undefined && resync.atMs <= nowMs) return 'resync';
     if (this.#isSysctlCheckDue) return 'sysctls';
     // Devices may have changed: keys wait for the read, unless the kernel does not answer it.
     if (resync !== undefined && resync.reason !== 'unknown') return undefined;
     if (!hasState) return undefined;
-    if (this.#dirty.size > 0) return 'keys';
+    // Keys that changed since the comparison come before what is left of it.
+    if (this.#dirty.size > 0 && !(hasPlanned && this.canFollow(isComplete))) return 'keys';
     return hasPlanned ? 'planned' : undefined;
   }
 

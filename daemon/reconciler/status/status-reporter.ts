@@ -54,7 +54,9 @@ export class StatusReporter {
     return this.#table.peers;
   }
 
-  setPeer(key: string, state: PeerState): void {
+  /** A new peer is pending until its state is computed. */
+  setPeer(key: string, state: PeerState, nowMs: number): void {
+    if (!this.#peers.has(key)) this.#table.set(key, { state: 'pending', sinceMs: nowMs, mode: state.mode });
     this.#peers.set(key, state);
   }
 
