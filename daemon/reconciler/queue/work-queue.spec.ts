@@ -64,7 +64,7 @@ describe('the work queue', () => {
     assert.deepEqual(queue.take(10, { ...setting, hasPlanned: false }), keys);
   });
 
-  it('goes on with a plan where so much changed that the kernel would wait, and hands that out in parts', () => {
+  it('goes on with a plan where so much changed that the kernel would wait, and gives what changed in parts', () => {
     const many = Array.from({ length: 601 }, (_, index) => `route 10.5.${index}.0/24` as ObjectKey);
     queue.add(many);
     assert.deepEqual(queue.take(10, { ...KNOWN, hasPlanned: true }), { kind: 'planned' });
