@@ -193,14 +193,17 @@ export class ReconcilePass {
    * What is at the kernel is compared later.
    */
   #planMore(view: KnownView, planned: PlannedSteps): void {
-    const { desired, queue, slices } = this.#parts;
+    const { clock, desired, queue, slices } = this.#parts;
     if (!queue.canFollow(desired.isComplete)) return;
     const sent = new Set(this.#sent?.steps.map(({ object }) => objectKey(object)));
     const keys = queue.takeKeys(2 * slices.steps, (key) => !sent.has(key));
+    this.#markStale(keys);
     const steps = plan(view, { ...this.#planOptions, keys });
     planned.supersede(keys);
-    if (steps[0]?.object.kind === 'link') queue.add(keys);
-    else planned.append(steps);
+    if (steps[0]?.object.kind !== 'link') return planned.append(steps);
+    // A device comes before what is on it, and a full read plans all of it again.
+    queue.add(keys);
+    queue.requestResync('link', clock.nowMs());
   }
 
   #serving<Result>(work: Promise<Result>): Promise<Result> {

@@ -73,6 +73,25 @@ describe('reconciler with batches that overlap', function () {
     }
   });
 
+  /** The start among peers that are set one a turn: the last of them, and what removes the rest, follow later. */
+  async function beginEarly() {
+    const { kernel } = slowKernel();
+    const host = new TestHost({ kernel, slices: ONE_PEER });
+    // What an earlier daemon left of a peer that is gone.
+    const left = await new TestHost({ kernel }).start([...PEERS, vxlanPeer(7)]);
+    await left.settled();
+    await left.reconciler.stop();
+    host.setHost();
+    host.reconciler.start();
+    const setAll = async (): Promise<void> => {
+      for (const peer of PEERS) {
+        if (host.reconciler.peerStatus(peer.key) === undefined) host.setPeer(peer);
+        await turn();
+      }
+    };
+    return { host, setAll };
+  }
+
   const without = (peer: Peer): Peer[] => PEERS.filter((each) => each !== peer);
 
   /** What happens to one peer, and the peers that are to be there then. */
@@ -100,6 +119,13 @@ describe('reconciler with batches that overlap', function () {
       },
     ],
     [
+      'takes a device that changes before all that is on it',
+      (host) => {
+        host.setHost({ vxlan: { port: 4790 } });
+        return PEERS;
+      },
+    ],
+    [
       'starts again after an overrun',
       (host) => {
         host.reconciler.handleNotification({ kind: 'overrun' });
@@ -120,5 +146,24 @@ describe('reconciler with batches that overlap', function () {
           assert.equal(host.reconciler.summary().inSync, peers.length, `${peer.key} in turn ${at}`);
           await host.reconciler.stop();
         }
+    });
+
+  for (const [what, change] of changes)
+    it(`${what}, in whichever turn of a start in which peers are still to be set`, async () => {
+      for (let at = 0; at < TURNS; at++) {
+        const { host, setAll } = await beginEarly();
+        const peer = PEERS[at % PEERS.length]!;
+        const setting = setAll();
+        for (let each = 0; each < at; each++) await turn();
+        if (at < PEERS.length) await setting;
+        const peers = change(host, peer, FIRST + (at % PEERS.length));
+        await setting;
+        host.reconciler.markComplete();
+        await turn();
+        await host.settled();
+        assert.deepEqual(await host.actual(), host.expected(peers), `${peer.key} in turn ${at}`);
+        assert.equal(host.reconciler.summary().inSync, peers.length, `${peer.key} in turn ${at}`);
+        await host.reconciler.stop();
+      }
     });
 });
