@@ -22,7 +22,7 @@ declare const weftCodeCache: { save(): number } | undefined;
 /** How long the service manager sees a reload at most. */
 const RELOAD_LIMIT_MS = 5000;
 /** The end of a start holds the event loop up; who waits for the start gets an answer before. */
-const END_START_MS = 200;
+const END_START_MS = 50;
 
 export interface ProgressReporterDeps {
   readonly components: Components;
