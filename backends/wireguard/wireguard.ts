@@ -200,8 +200,8 @@ function peerObject(context: BackendContext, { family, ...end }: PeerEnd): Wireg
 
 /**
  * Whether this host begins the handshake: of two, the one with the lesser key, and the other one if nothing comes. Two
- * handshakes that cross leave neither host a session until they try again after 5 s, and wireguard-go at times a session by
- * which one host cannot receive for 15 s: it derives keys from a handshake that another thread has replaced meanwhile.
+ * handshakes that cross leave neither host a session until they try again after 5 s, and wireguard-go can be left with one by
+ * which a host receives nothing for 15 s: it derives keys from a handshake that another thread may have replaced meanwhile.
  */
 function begins({ config, host }: BackendContext, dev: string, publicKey: string): boolean {
   const own = ownKey(wireguardConfigOf(config), host);

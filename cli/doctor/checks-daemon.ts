@@ -46,11 +46,10 @@ const daemonReports: Check = {
   about: 'what the daemon itself reports',
   isLastResort: true,
   run: async (facts) => {
-    const first = await facts.status;
-    if (first === undefined || first.health === 'ok') return [];
+    if ((await facts.status)?.health === 'ok') return [];
     // What other checks name may have been fixed since its last echoes.
-    const status = (await facts.probedStatus()) ?? first;
-    if (status.health === 'ok') return [];
+    const status = await facts.probedStatus();
+    if (status === undefined || status.health === 'ok') return [];
     return [
       {
         severity: status.health === 'degraded' ? 'warning' : 'error',

@@ -160,6 +160,7 @@ export class OverlayController {
     else this.#derive();
     if (isFirst) this.#loop.start();
     if (this.#isAllDerived) this.#onDerived();
+    // The kernel gets what is derived while the rest is, but for a migration, which needs the whole.
     else if (isFirst && this.#migration.state.kind === 'steady' && this.#error === undefined) this.#start();
     if (change !== 'updated' || isFirst)
       this.#deps.log.info('Subnet of this host', { ...own.subnets, key: own.key });
@@ -172,15 +173,13 @@ export class OverlayController {
    */
   setPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
     this.#current = current;
-    this.#incoming.add(
-      changedKeys,
-      [...changedKeys].filter((key) => this.#isUrgent(key)),
-    );
+    this.#addTo(this.#incoming, [...changedKeys]);
     this.#loop.wake();
   }
 
-  #isUrgent(key: string): boolean {
-    return !this.#current.has(key) || this.#programmer.isDeparting(key);
+  #addTo(queue: SliceQueue<string>, keys: readonly string[]): void {
+    const isUrgent = (key: string): boolean => !this.#current.has(key) || this.#programmer.isDeparting(key);
+    queue.add(keys, keys.filter(isUrgent));
   }
 
   #takeIn(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
@@ -194,10 +193,7 @@ export class OverlayController {
   #onTakenIn(): void {
     const keys = [...this.#underived];
     this.#underived.clear();
-    this.#slices.add(
-      keys,
-      keys.filter((key) => this.#isUrgent(key)),
-    );
+    this.#addTo(this.#slices, keys);
   }
 
   #programPeers(keys: readonly string[]): void {
@@ -218,7 +214,6 @@ export class OverlayController {
     this.#loop.wake();
   }
 
-  /** At first what is derived goes to the kernel while the rest is. A migration needs the whole. */
   #start(): void {
     this.#programmer.start();
     this.#deps.reconciler.release();

@@ -58,15 +58,6 @@ export class PlannedSteps {
     return this.#sections[0]?.areEntries === true;
   }
 
-  /** Keys of the steps that are left. */
-  get keys(): readonly ObjectKey[] {
-    return this.#sections.flatMap((section) =>
-      section.lists
-        .flatMap(({ steps, taken }) => steps.slice(taken).map(({ object }) => objectKey(object)))
-        .filter((key) => !this.#isSuperseded(key, section)),
-    );
-  }
-
   /** These keys were compared again: their steps are not taken. */
   supersede(keys: Iterable<ObjectKey>): void {
     for (const key of keys) this.#superseded.set(key, this.#count);
