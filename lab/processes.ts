@@ -1,6 +1,7 @@
 // Background processes of a lab: each has a PID file on the sandbox's private /run and a log in the lab's folder.
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasEnded } from './process-end.ts';
 import type { Sandbox } from './sandbox.ts';
 import { waitFor } from './wait.ts';
 
@@ -44,11 +45,7 @@ export class LabProcesses {
   ): Promise<void> {
     let isOver = false;
     try {
-      await waitFor(
-        what,
-        async () => (await condition()) || (isOver = await this.#hasEnded(name)),
-        timeoutMs,
-      );
+      await waitFor(what, async () => (await condition()) || (isOver = await this.#isOver(name)), timeoutMs);
     } catch (error) {
       throw new Error(`${(error as Error).message}${await this.#lastLine(name)}`, { cause: error });
     }
@@ -57,7 +54,7 @@ export class LabProcesses {
   }
 
   /** A process that was never started here, as on a bare host, has not ended. */
-  async #hasEnded(name: string): Promise<boolean> {
+  async #isOver(name: string): Promise<boolean> {
     return (await this.#pidOf(name)) !== undefined && !(await this.isRunning(name));
   }
 
@@ -79,12 +76,9 @@ export class LabProcesses {
     await rm(this.#sandbox.outside(pidFile(name)), { force: true });
   }
 
-  /** Whether the process exists. A zombie counts as gone. */
+  /** Whether the process has not ended. */
   async isRunning(name: string): Promise<boolean> {
-    const pid = await this.#pidOf(name);
-    const path = this.#sandbox.outside(`/proc/${pid}/status`);
-    const status = await readFile(path, 'utf8').catch(() => 'State:\tZ');
-    return !/^State:\s+Z/m.test(status);
+    return !(await hasEnded(this.#sandbox.outside(`/proc/${await this.#pidOf(name)}`)));
   }
 
   async #pidOf(name: string): Promise<number | undefined> {

@@ -5,6 +5,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { readFile, readlink } from 'node:fs/promises';
 import { getuid } from 'node:process';
+import { hasEnded } from './process-end.ts';
 import { TIME_SCALE } from './time-scale.ts';
 
 export interface Output {
@@ -198,12 +199,11 @@ async function grandparentOf(pid: number): Promise<number | undefined> {
   return parent === undefined ? undefined : parentOf(parent);
 }
 
-/** Polls: only the parent of a process is notified of its end. A zombie counts as gone. */
+/** Polls: only the parent of a process is notified of its end. */
 async function waitUntilGone(pid: number): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (Date.now() < deadline) {
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State:\tZ');
-    if (/^State:\s+Z/m.test(status)) return;
+    if (await hasEnded(`/proc/${pid}`)) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error(`Process ${pid} of the sandbox did not end within 10 s`);
