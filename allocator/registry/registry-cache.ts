@@ -235,12 +235,12 @@ export class RegistryCache {
     signal.throwIfAborted();
     this.#recall?.end();
     this.#followed = undefined;
-    const decoded = await this.#store.decodeAhead(snapshot.entries, signal);
+    const comparison = await this.#store.compare(snapshot.entries, signal);
     signal.throwIfAborted();
     this.#lastKnownAt = undefined;
     const isRestored = snapshot.revision < seenRevision;
     this.#resyncs[isRestored ? 'restored' : reason]++;
-    const change = this.#store.applySnapshot(withConfig(snapshot, this.#followed), decoded);
+    const change = this.#store.applySnapshot(withConfig(snapshot, this.#followed), comparison);
     if (isRestored) this.#seenRevision = snapshot.revision;
     this.noteRevision(snapshot.revision);
     this.#lastContactMs = this.#options.clock.nowMs();
@@ -249,7 +249,8 @@ export class RegistryCache {
 
   #apply(known: LastKnown): void {
     this.#lastKnownAt = known.savedAt;
-    this.#listeners.notifyChange({ ...this.#store.applySnapshot(known), isRestored: false });
+    const change = this.#store.applySnapshot(known, this.#store.compareNow(known.entries));
+    this.#listeners.notifyChange({ ...change, isRestored: false });
     this.#onRecalled();
   }
 

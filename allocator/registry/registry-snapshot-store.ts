@@ -23,12 +23,20 @@ export interface RegistryChange {
 
 export type DecodeEntry = (entry: RegistryEntry) => DecodedEntry;
 
-/** Results of {@link RegistrySnapshotStore.decodeAhead}. */
-export type DecodedEntries = ReadonlyMap<RegistryEntry, DecodedEntry>;
+/** How a full list differs from the store. */
+export class Comparison {
+  /** Entries that are new, or differ in content or revision. */
+  readonly changed: RegistryEntry[] = [];
+  /** Their keys. */
+  readonly put = new Set<string>();
+  /** What those of new content decode to. */
+  readonly decoded = new Map<RegistryEntry, DecodedEntry>();
+  /** How many keys of the store the list has, too. */
+  knownCount = 0;
+}
 
-/** Some milliseconds of decoding. */
-const ENTRIES_PER_SLICE = 250;
-const NONE: DecodedEntries = new Map();
+/** A millisecond of decoding; a collection of garbage may fall in any turn, and is long enough by itself. */
+const ENTRIES_PER_SLICE = 100;
 
 export class RegistrySnapshotStore {
   readonly entries = new Map<string, RegistryEntry>();
@@ -44,31 +52,46 @@ export class RegistrySnapshotStore {
     this.#decode = decode;
   }
 
-  /**
-   * Decodes those of `entries` that the store does not have yet, in slices. Changes nothing: what an entry decodes to depends
-   * on the entry alone, so the store may change meanwhile, and {@link applySnapshot} decodes what is missing then.
-   */
-  async decodeAhead(entries: readonly RegistryEntry[], signal?: AbortSignal): Promise<DecodedEntries> {
-    const decoded = new Map<RegistryEntry, DecodedEntry>();
-    const isNew = (entry: RegistryEntry): boolean => !hasSameContent(entry, this.entries.get(entry.key));
-    await eachInSlices(entries.filter(isNew), ENTRIES_PER_SLICE, (entry) => {
+  /** Compares and decodes `entries` in slices. Changes nothing. */
+  async compare(entries: readonly RegistryEntry[], signal?: AbortSignal): Promise<Comparison> {
+    const comparison = new Comparison();
+    await eachInSlices(entries, ENTRIES_PER_SLICE, (entry) => {
       signal?.throwIfAborted();
-      decoded.set(entry, this.#decode(entry));
+      this.#compareEntry(entry, comparison);
     });
-    return decoded;
+    return comparison;
   }
 
-  applySnapshot(snapshot: RegistrySnapshot, decoded: DecodedEntries = NONE): RegistryChange {
-    const put = new Set<string>();
-    const removed = new Set(this.entries.keys());
-    for (const entry of snapshot.entries) {
-      removed.delete(entry.key);
-      if (this.#put(entry, decoded.get(entry))) put.add(entry.key);
-    }
+  compareNow(entries: readonly RegistryEntry[]): Comparison {
+    const comparison = new Comparison();
+    for (const entry of entries) this.#compareEntry(entry, comparison);
+    return comparison;
+  }
+
+  #compareEntry(entry: RegistryEntry, comparison: Comparison): void {
+    const known = this.entries.get(entry.key);
+    if (known !== undefined) comparison.knownCount++;
+    if (isSameEntry(entry, known)) return;
+    comparison.changed.push(entry);
+    comparison.put.add(entry.key);
+    if (!hasSameContent(entry, known)) comparison.decoded.set(entry, this.#decode(entry));
+  }
+
+  /** Makes the store equal to a full list that was compared, since when none of its entries has changed. */
+  applySnapshot(snapshot: RegistrySnapshot, comparison: Comparison): RegistryChange {
+    const { changed, decoded, knownCount, put } = comparison;
+    const removed = knownCount < this.entries.size ? this.#missingIn(snapshot.entries) : new Set<string>();
     for (const key of removed) this.#remove(key);
+    for (const entry of changed) this.#set(entry, decoded.get(entry));
     this.revision = snapshot.revision;
     this.checkedRevision = snapshot.revision;
     return { put, removed, isConfigChanged: this.#setConfig(snapshot.config) };
+  }
+
+  #missingIn(entries: readonly RegistryEntry[]): Set<string> {
+    const keys = new Set(this.entries.keys());
+    for (const { key } of entries) keys.delete(key);
+    return keys;
   }
 
   /**
@@ -110,17 +133,21 @@ export class RegistrySnapshotStore {
   }
 
   /** Compares the content too: after a restore the same revision may stand for another value. */
-  #put(entry: RegistryEntry, ahead?: DecodedEntry): boolean {
+  #put(entry: RegistryEntry): boolean {
     const known = this.entries.get(entry.key);
-    if (known === entry) return false;
+    if (isSameEntry(entry, known)) return false;
+    this.#set(entry, hasSameContent(entry, known) ? undefined : this.#decode(entry));
+    return true;
+  }
+
+  /** `decoded` is unset if the content is as before. */
+  #set(entry: RegistryEntry, decoded: DecodedEntry | undefined): void {
     this.entries.set(entry.key, entry);
-    if (hasSameContent(entry, known)) return known?.modRevision !== entry.modRevision;
+    if (decoded === undefined) return;
     this.leases.delete(entry.key);
     this.invalidEntries.delete(entry.key);
-    const decoded = ahead ?? this.#decode(entry);
     if (decoded.ok) this.leases.set(entry.key, decoded.lease);
     else this.invalidEntries.set(entry.key, decoded.invalid);
-    return true;
   }
 
   #remove(key: string): boolean {
@@ -139,10 +166,11 @@ export class RegistrySnapshotStore {
 }
 
 function hasSameContent(entry: RegistryEntry, known: RegistryEntry | undefined): boolean {
-  return known === entry || (known?.value === entry.value && known.leaseId === entry.leaseId);
+  return known?.value === entry.value && known.leaseId === entry.leaseId;
 }
 
 function isSameEntry(entry: RegistryEntry, known: RegistryEntry | undefined): boolean {
+  if (entry === known) return true;
   return known?.modRevision === entry.modRevision && hasSameContent(entry, known);
 }
 

@@ -126,7 +126,7 @@ async function main(count: number): Promise<void> {
   const entries = Array.from({ length: count }, (_, index) => entryOf(index));
   const startMs = processorMs();
   const copy = new RegistrySnapshotStore(decodeEntry);
-  copy.applySnapshot({ revision: toRevision(count + 2), entries });
+  copy.applySnapshot({ revision: toRevision(count + 2), entries }, copy.compareNow(entries));
   const view = new PeerIndex(copy.leases, { nodeId: IDENTITY });
   const decodedMs = processorMs();
   const heap = new GcMode();

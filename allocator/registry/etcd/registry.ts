@@ -32,8 +32,8 @@ import { EtcdTransactions, descendFailures } from './transactions.ts';
 import { watchEtcd } from './watch.ts';
 import type { RangeFilter, TxnRequest, TxnResponse } from './wire/messages.ts';
 
-/** Some milliseconds of decoding. */
-const ENTRIES_PER_SLICE = 1000;
+/** A millisecond of decoding. */
+const ENTRIES_PER_SLICE = 200;
 
 /**
  * A registry on etcd 3.3 or later. Connects on the first call.
