@@ -261,6 +261,29 @@ describe('netlink kernel', () => {
       assert.match(ip(`neighbour show dev ${DEVICE}`), new RegExp(NEIGHBOUR.address.replaceAll('.', '\\.')));
     }));
 
+  it('reports what steps on a device change of interfaces before it reports their outcomes', () =>
+    withKernel(async ({ kernel }) => {
+      const [during, after] = [[], []] as [string[], string[]];
+      let seen = after;
+      kernel.subscribe(
+        () => OWNERSHIP,
+        (notification) => notification.kind === 'interfaces' && seen.push(...notification.names),
+      );
+      await kernel.apply([set(LINK)]);
+      after.length = 0;
+      for (let round = 0; round < 20; round++)
+        for (const step of [{ action: 'remove', object: LINK } as const, set(LINK)]) {
+          [seen, during.length] = [during, 0];
+          assert.deepEqual(statusesOf(await kernel.apply([step])), ['done']);
+          seen = after;
+          assert.ok(during.includes(DEVICE));
+        }
+      ip('link add ktlast type bridge');
+      await waitFor('all is read', () => after.includes('ktlast'));
+      ip('link delete ktlast');
+      assert.ok(!after.includes(DEVICE), 'else it is taken for a change by another program');
+    }));
+
   it('reports thousands of changes that wait at once, each in its order', () =>
     withKernel(async ({ kernel }) => {
       const keys: string[] = [];

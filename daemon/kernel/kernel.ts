@@ -176,7 +176,8 @@ export interface Kernel {
   runStartup(command: CommandObject): Promise<CommandOutput>;
   /**
    * Starts notifications, which end with {@link close}. `ownership` is read at each one; while it
-   * is `undefined`, only interfaces are reported. `onNotification` must not throw.
+   * is `undefined`, only interfaces are reported. What the kernel notifies of because of a step on a device comes before the
+   * outcome of {@link apply}. `onNotification` must not throw.
    */
   subscribe(
     ownership: () => Ownership | undefined,

@@ -86,7 +86,8 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
   });
   const cloudRoutes = new CloudRoutes((url, init) => fetch(url, init));
   const commands = options.commands && new CommandTable(options.commands);
-  const readers: { close(): void }[] = [];
+  const readers: Pick<NotificationReader, 'drain' | 'close'>[] = [];
+  const drainAll = (): Promise<unknown> => Promise.all(readers.map((reader) => reader.drain()));
   const startReader = (reader: Pick<NotificationReaderOptions, 'ownership' | 'onNotification'>): void => {
     const { notificationBytes = DEFAULT_NOTIFICATION_BYTES, pollMs = DEFAULT_POLL_MS } = options;
     const readLinks = (): ReturnType<typeof tables.links> => tables.links();
@@ -113,7 +114,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
       const link = await readLink(client, { name });
       return link && wireguard.read(link);
     },
-    apply: (steps) => {
+    apply: async (steps) => {
       const work = (): Promise<StepResult[]> =>
         applySteps(
           {
@@ -132,7 +133,10 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
           steps,
         );
       // Batches of entries overlap, and change nothing of the firewall.
-      return firewall === undefined || steps.every(isTableStep) ? work() : firewall.during(work);
+      if (steps.every(isTableStep)) return work();
+      const results = await (firewall === undefined ? work() : firewall.during(work));
+      await drainAll();
+      return results;
     },
     runStartup: async (command) =>
       (await commands?.runStartup(command)) ?? { ok: false, message: 'no commands are run here' },
@@ -171,7 +175,7 @@ export function openNetlinkKernel(options: NetlinkKernelOptions): Kernel {
 function reportOverruns(
   onNotification: (notification: KernelNotification) => void,
   intervalMs: number,
-): { close(): void } {
+): Pick<NotificationReader, 'drain' | 'close'> {
   const timer = setInterval(() => onNotification({ kind: 'overrun' }), intervalMs);
-  return { close: () => clearInterval(timer) };
+  return { drain: () => Promise.resolve(), close: () => clearInterval(timer) };
 }

@@ -99,6 +99,11 @@ export class NotificationReader {
     this.#nameReads.start();
   }
 
+  /** Resolves once all that the kernel has notified of until now is emitted. */
+  async drain(): Promise<void> {
+    await this.#socket.drain?.();
+  }
+
   close(): void {
     this.#isClosed = true;
     void this.#nameReads.stop();

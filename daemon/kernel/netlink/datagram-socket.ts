@@ -38,6 +38,8 @@ export interface NetlinkSocket {
    * else the kernel may end it between a check and the lock, and reports EINVAL (netlink_recvmsg). Absent without the addon.
    */
   readonly sendChanges?: (bytes: Buffer) => void;
+  /** Resolves once the handler had what has come until now. Of sockets that read many at a time. */
+  readonly drain?: () => Promise<void>;
   /** No handler is called afterwards. */
   close(): void;
 }

@@ -1,6 +1,7 @@
 // A netlink socket for notifications, of which tens of thousands come in a start among thousands of peers. The addon opens it and
 // says when it is readable. A notification that comes alone is read at once; of many, those of some milliseconds together, so that
 // their number costs little.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Native, NetlinkOptions, NetlinkWatch } from '../../../native/index.ts';
 import { NETLINK_ROUTE } from './constants.ts';
 import { guarded, watchDrops } from './datagram-socket.ts';
@@ -16,6 +17,8 @@ export type NotificationNative = Pick<
   | 'setNetlinkOptions'
 >;
 
+/** Batches of a drain. */
+const MAX_DRAINED = 100;
 /** Between two reads while there are many. */
 const PAUSE_MS = 4;
 /** A smaller receive buffer could overflow in a pause. */
@@ -41,6 +44,7 @@ export function openNotificationSocket(
     send: () => {
       throw new Error('nothing is sent by a socket for notifications');
     },
+    drain: () => reader.drain(),
     close: () => reader.close(),
   };
 }
@@ -99,12 +103,28 @@ class BatchReader {
 
   /** Reads what waits, and sees to it that it is called again. */
   read(): void {
-    if (this.#watch === undefined) return;
-    const length = this.#readBatch(this.#watch.fd);
+    if (this.#watch !== undefined) this.#plan(this.#handleBatch(this.#watch.fd));
+  }
+
+  /** Reads what waits, beside what is planned. The limit is for a kernel that never stops to notify. */
+  async drain(): Promise<void> {
+    for (let batch = 0; batch < MAX_DRAINED && this.#watch !== undefined; batch++) {
+      if (batch > 0) await nextTurn();
+      if (this.#watch === undefined || !this.#isFull(this.#handleBatch(this.#watch.fd))) return;
+    }
+  }
+
+  /** @returns the bytes that were read */
+  #handleBatch(fd: number): number {
+    const length = this.#readBatch(fd);
     if (length > 0)
       guarded(() => this.#handlers.onDatagram(this.#buffer.subarray(0, length)), this.#handlers);
     this.#checkDrops();
-    this.#plan(length);
+    return length;
+  }
+
+  #isFull(length: number): boolean {
+    return this.#buffer.length - length < this.#datagramBytes;
   }
 
   #readBatch(fd: number): number {
@@ -120,7 +140,7 @@ class BatchReader {
     // The handler may have closed it.
     if (this.#watch === undefined) return;
     const isBusy = this.#canPause && length > 0 && this.#count(length) > BUSY.bytes;
-    if (this.#buffer.length - length < this.#datagramBytes) setImmediate(() => this.read());
+    if (this.#isFull(length)) setImmediate(() => this.read());
     else if (isBusy) setTimeout(() => this.read(), PAUSE_MS);
     else this.#native.armNetlinkWatch(this.#watch);
   }

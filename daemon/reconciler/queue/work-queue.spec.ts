@@ -104,6 +104,18 @@ describe('the work queue', () => {
     assert.deepEqual([...waits, queue.resyncAtMs], [0, 550, 1100, 1000]);
   });
 
+  it('reads once, without a wait, for all changes of interfaces until then', () => {
+    for (let fault = 0; fault < 5; fault++) {
+      for (let notice = 0; notice < 20; notice++) queue.onInterfaces(1000);
+      assert.deepEqual(queue.take(1000, KNOWN), resync('interfaces'));
+    }
+    queue.requestResync('link', 1000);
+    for (let notice = 0; notice < 20; notice++) queue.onInterfaces(1000);
+    assert.deepEqual(queue.take(1000, KNOWN), resync('link'));
+    queue.onInterfaces(1000);
+    assert.equal(queue.resyncAtMs, 1000);
+  });
+
   it('reads later where interfaces keep changing', () => {
     const waits = Array.from({ length: 16 }, () => {
       queue.onInterfaces(1000);

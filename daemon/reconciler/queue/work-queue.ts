@@ -89,8 +89,9 @@ export class WorkQueue {
     if (this.#resync === undefined || atMs < this.#resync.atMs) this.#resync = { reason, atMs };
   }
 
-  /** Interfaces changed: requests a full read, later if they keep changing. */
+  /** Interfaces changed: requests a full read, later if they keep changing. What a read that is due covers does not count. */
   onInterfaces(nowMs: number): void {
+    if (this.#resync?.reason === 'interfaces' || (this.#resync?.atMs ?? Infinity) <= nowMs) return;
     this.requestResync('interfaces', nowMs + this.#limiter.record('interfaces', nowMs));
   }
 
