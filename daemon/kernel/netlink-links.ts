@@ -12,7 +12,14 @@ import {
   type LinkChange,
   type LinkMessage,
 } from './netlink/link.ts';
-import { cannotChange, DONE, KernelReadError, type Outcome, rejection } from './netlink/outcome.ts';
+import {
+  cannotChange,
+  DONE,
+  isOtherDevice,
+  KernelReadError,
+  type Outcome,
+  rejection,
+} from './netlink/outcome.ts';
 import type { Request, NetlinkClient } from './netlink/netlink-client.ts';
 import {
   encodeVxlanChange,
@@ -43,7 +50,9 @@ export function ensureVxlan(client: NetlinkClient, link: VxlanLink, from = link.
     if ('status' in plan) return plan;
     const failure = (await client.send(plan)).find(({ status }) => status !== 'done');
     if (failure === undefined) return verify(client, link, parent);
-    return current === undefined ? failure : withOtherDevice(failure);
+    if (current !== undefined) return withOtherDevice(failure);
+    const made = failure.status === 'rejected' && (await readLink(client, { name: link.name }));
+    return made ? isOtherDevice(link.name, 'made by another program at this moment') : failure;
   });
 }
 
@@ -168,10 +177,7 @@ function planChange(
 ): readonly Request[] | Outcome {
   const { vxlan } = current;
   if (vxlan === undefined)
-    return rejection(
-      'EEXIST',
-      `${link.name} exists and is ${current.kind || 'hardware'}, not a VXLAN device: rename it`,
-    );
+    return isOtherDevice(link.name, `${current.kind || 'hardware'}, not a VXLAN device`);
   const fixed = describeFixed(link, vxlan);
   if (fixed !== '') return cannotChange(link.name, fixed);
   return changeRequests(link, current, vxlan, parentIndex);

@@ -89,7 +89,7 @@ const TEXTS: Readonly<Record<ReconcilerEventKind, EventText>> = {
     code: 'LINK_REPLACED',
     topic: 'kernel',
     level: 'warn',
-    message: 'Re-creating the device: the kernel rejects the change in place',
+    message: 'Re-creating the device, which cannot be changed in place',
   },
   'setting-rejected': {
     code: 'SYSCTL_REJECTED',

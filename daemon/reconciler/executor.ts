@@ -131,11 +131,7 @@ export class Executor {
   #onRejected(rejected: Rejected, batch: Batch): StepOutcome {
     const { step, errno, message } = rejected;
     const key = objectKey(step.object);
-    // EOPNOTSUPP for a link that does not exist means that the kernel has no such type of device. Another program may
-    // have made one of this name since the last notification.
-    const exists = rejected.hasOtherDevice === true || hasLink(key, batch);
-    const isReplaceable = step.action === 'set' && step.object.kind === 'link' && exists;
-    if (isReplaceable && errno === 'EOPNOTSUPP' && !this.#replaceLinks.has(key)) {
+    if (isReplaceable(rejected, batch) && !this.#replaceLinks.has(key)) {
       this.#replaceLinks.add(key);
       return { kind: 'link-replaced', step, message };
     }
@@ -151,8 +147,15 @@ export class Executor {
   }
 }
 
-function hasLink(key: ObjectKey, { view, removedLinks }: Batch): boolean {
-  return view.cached.objects.has(key) && !removedLinks.has(key);
+/**
+ * Whether `step` sets a link whose name another one has. Another program may have made it since the last notification.
+ * EOPNOTSUPP for a link that does not exist means that the kernel has no such type of device.
+ */
+function isReplaceable({ step, errno, hasOtherDevice }: Rejected, { view, removedLinks }: Batch): boolean {
+  if (step.action !== 'set' || step.object.kind !== 'link') return false;
+  const key = objectKey(step.object);
+  const isKnown = view.cached.objects.has(key) && !removedLinks.has(key);
+  return hasOtherDevice === true || (isKnown && errno === 'EOPNOTSUPP');
 }
 
 function isForDevice({ step: { object }, errno }: Rejected, { desired }: KnownView): boolean {

@@ -220,6 +220,21 @@ describe('a device that cannot be set up', () => {
       if (event.kind === 'link-failed') assert.equal(event.errno, 'EEXIST', 'the kernel has VXLAN');
   });
 
+  it('replaces one of another kind that comes at that moment, without a wait', async () => {
+    const host = await new TestHost().start([good]);
+    const { kernel } = host;
+    const apply = kernel.apply.bind(kernel);
+    kernel.apply = (steps) => {
+      kernel.apply = apply;
+      kernel.tables.addLink({ name: DEV, kind: 'bridge' });
+      return apply(steps);
+    };
+    kernel.tables.removeLink(DEV);
+    await host.clock.settle();
+    assert.deepEqual(await host.actual(), host.expected([good]));
+    assert.ok(!host.eventKinds().includes('link-failed'));
+  });
+
   it('is no failure of a peer when it vanishes before the steps of the peer', async () => {
     const host = await new TestHost().start([good]);
     host.kernel.tables.removeLink(DEV);

@@ -52,6 +52,13 @@ export function cannotChange(name: string, what: string): Outcome {
   return { status: 'rejected', errno, message, hasOtherDevice: true };
 }
 
+/** The device `name` exists, and `what` says what it is instead of what is wanted. */
+export function isOtherDevice(name: string, what: string): Outcome {
+  const errno = 'EEXIST';
+  const message = `${errno}: ${name} exists and is ${what}: rename it`;
+  return { status: 'rejected', errno, message, hasOtherDevice: true };
+}
+
 /**
  * The kernel's rejection with `code`, a negative errno, and its extended-ack text, empty if it sent
  * none.
