@@ -166,3 +166,22 @@ export const PREVIOUS: LeaseAttributes = {
   backendData: { VNI: 1, VtepMAC: 'c6:00:00:00:04:01' },
   backendV6Data: { VNI: 1, VtepMAC: 'c6:00:00:00:06:01' },
 };
+
+/** The peer in the subnet of 32 addresses with that number from 10.5.2.0 on. Each generation has another MAC. */
+export function oneOfMany(index: number, generation = 1): Lease {
+  const template = vxlanPeer(2);
+  const subnet = `10.5.${2 + (index >> 3)}.${(index & 7) * 32}/27`;
+  const bytes = [generation, index >> 8, index & 255].map((byte) => byte.toString(16).padStart(2, '0'));
+  const attributes = {
+    ...template.attributes,
+    publicIp: ip4(`10.8.${index >> 8}.${index & 255}`),
+    backendData: { VtepMAC: `c6:00:00:${bytes.join(':')}` },
+  };
+  return { ...template, key: subnet.replace('/', '-'), subnets: subnets(subnet), attributes };
+}
+
+/** `count` of them, by key. */
+export function manyPeers(count: number, generation?: number): Map<string, Lease> {
+  const all = Array.from({ length: count }, (_, index) => oneOfMany(index, generation));
+  return new Map(all.map((peer) => [peer.key, peer]));
+}

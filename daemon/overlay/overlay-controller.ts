@@ -160,26 +160,33 @@ export class OverlayController {
     else this.#derive();
     if (isFirst) this.#loop.start();
     if (this.#isAllDerived) this.#onDerived();
-    // The kernel gets what is derived while the rest is, but for a migration, which needs the whole.
-    else if (isFirst && this.#migration.state.kind === 'steady' && this.#error === undefined) this.#start();
+    // The kernel gets what is derived while the rest is.
+    else if (isFirst && this.#canStartEarly) this.#start();
     if (change !== 'updated' || isFirst)
       this.#deps.log.info('Subnet of this host', { ...own.subnets, key: own.key });
     this.#loop.wake();
   }
 
+  /** Not for a migration, which needs the whole, nor while an answer of the registry is missing, without which ready is what is set. */
+  get #canStartEarly(): boolean {
+    const isSteady = this.#migration.state.kind === 'steady' && this.#error === undefined;
+    return isSteady && this.#deps.isComplete?.() !== false;
+  }
+
   /**
-   * The leases of peers under `changedKeys` are as in `current`, a live map, or gone. Those that are gone come first, and those
-   * that are back before their entries are removed.
+   * The leases of peers under `changedKeys` are as in `current`, a live map, or gone. Those that are gone come first; entries
+   * of those that are back stay.
    */
   setPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
     this.#current = current;
+    for (const key of changedKeys) if (current.has(key)) this.#programmer.keepPeer(key);
     this.#addTo(this.#incoming, [...changedKeys]);
     this.#loop.wake();
   }
 
   #addTo(queue: SliceQueue<string>, keys: readonly string[]): void {
-    const isUrgent = (key: string): boolean => !this.#current.has(key) || this.#programmer.isDeparting(key);
-    queue.add(keys, keys.filter(isUrgent));
+    const isGone = (key: string): boolean => !this.#current.has(key);
+    queue.add(keys, keys.filter(isGone));
   }
 
   #takeIn(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
@@ -189,9 +196,12 @@ export class OverlayController {
     for (const keys of [changedKeys, affected]) for (const key of keys) this.#underived.add(key);
   }
 
-  /** What a peer leads to depends on what other leases claim, so that all come in before one is derived. */
+  /**
+   * What a peer leads to depends on what other leases claim, so that all come in before one is derived; of two that claim one MAC
+   * the first in this order has it.
+   */
   #onTakenIn(): void {
-    const keys = [...this.#underived];
+    const keys = [...this.#underived].sort();
     this.#underived.clear();
     this.#addTo(this.#slices, keys);
   }
@@ -278,7 +288,7 @@ export class OverlayController {
 
   /** The registry has answered: what it does not name is an orphan. */
   markComplete(): void {
-    this.#programmer.markComplete();
+    if (this.#isAllDerived) this.#programmer.markComplete();
   }
 
   /** Removes no more entries of peers, and goes on with no migration. */

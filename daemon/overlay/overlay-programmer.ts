@@ -100,9 +100,9 @@ export class OverlayProgrammer {
     if (state !== undefined) this.#deps.reconciler.setPeer(key, state);
   }
 
-  /** Whether the lease of a peer is gone and its entries are still there. */
-  isDeparting(key: string): boolean {
-    return this.#departed.has(key);
+  /** The lease of a peer is there again, and is to be derived. */
+  keepPeer(key: string): void {
+    this.#departed.delete(key);
   }
 
   /** Removes the entries of peers whose grace time is over. */

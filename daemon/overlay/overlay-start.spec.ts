@@ -2,30 +2,19 @@
 import assert from 'node:assert/strict';
 import { toLeaseId, toRevision } from '../../allocator/registry/registry.ts';
 import type { Lease } from '../../allocator/lease.ts';
-import { VXLAN, host, ip4, network, subnets, vxlanPeer } from '../../backends/fixture.ts';
+import { VXLAN, host, manyPeers, network, oneOfMany, subnets, vxlanPeer } from '../../backends/fixture.ts';
 import { renderObjects } from '../../backends/render.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { newKernel } from '../../test/support/reconciler-host.ts';
 import { FORWARDING_DISABLED } from '../host/forwarding-setup.ts';
 import { createLogger } from '../log/log.ts';
 import { Reconciler } from '../reconciler/reconciler.ts';
-import { OverlayController } from './overlay-controller.ts';
+import { OverlayController, type OverlayControllerDeps } from './overlay-controller.ts';
 
 const two = vxlanPeer(2);
 const FIRST = '10.5.2.0/27';
 
-/** `count` peers in subnets of 32 addresses from 10.5.2.0 on. */
-function manyPeers(count: number): Map<string, Lease> {
-  const all = Array.from({ length: count }, (_, index): [string, Lease] => {
-    const subnet = `10.5.${2 + (index >> 3)}.${(index & 7) * 32}/27`;
-    const key = subnet.replace('/', '-');
-    const mac = `c6:00:00:01:${(index >> 8).toString(16).padStart(2, '0')}:${(index & 255).toString(16).padStart(2, '0')}`;
-    const publicIp = ip4(`10.8.${index >> 8}.${index & 255}`);
-    const attributes = { ...two.attributes, publicIp, backendData: { VtepMAC: mac } };
-    return [key, { ...two, key, subnets: subnets(subnet), attributes }];
-  });
-  return new Map(all);
-}
+const OWN = '10.5.1.0-24';
 
 describe('the start of an overlay among many peers', () => {
   const clock = new FakeClock();
@@ -39,7 +28,7 @@ describe('the start of an overlay among many peers', () => {
   });
   afterEach(stop);
 
-  function create(): void {
+  function create(more: Partial<OverlayControllerDeps> = {}): void {
     reconciler = new Reconciler({ kernel, clock, random: () => 0.5 });
     kernel.subscribe(
       () => reconciler.ownership,
@@ -59,6 +48,7 @@ describe('the start of an overlay among many peers', () => {
       peersPerSlice: 4,
       clock,
       log: createLogger({ write: () => undefined }),
+      ...more,
     });
   }
 
@@ -70,7 +60,7 @@ describe('the start of an overlay among many peers', () => {
   function join(peers: ReadonlyMap<string, Lease>): void {
     overlay.setPeers(new Set(peers.keys()), peers);
     const registered = { leaseId: toLeaseId('1'), modRevision: toRevision(1), expiresAtMs: Infinity };
-    const own = { key: '10.5.1.0-24', subnets: subnets('10.5.1.0/24'), isReservation: false, ...registered };
+    const own = { key: OWN, subnets: subnets('10.5.1.0/24'), isReservation: false, ...registered };
     overlay.setOwnLease({ ...own, attributes: overlay.attributes() }, 'acquired');
   }
 
@@ -131,5 +121,76 @@ describe('the start of an overlay among many peers', () => {
     });
     assert.equal(fewest, peers.size);
     assert.ok(!(await routes()).some((line) => line.startsWith(FIRST)));
+  });
+
+  it('sets nothing before all is derived while the registry has not answered, as it is ready with what is set', async () => {
+    await stop();
+    create({ isComplete: () => false });
+    const peers = manyPeers(400);
+    join(peers);
+    await turnsUntil(async () => {
+      const { host: own, inSync, peers: derived } = reconciler.summary();
+      assert.ok(own.state !== 'in-sync' || derived === peers.size, `${derived} peers`);
+      return reconciler.isSettled && inSync === peers.size;
+    });
+  });
+
+  it('removes nothing of peers that the first answer of the registry names, however many are new in it', async () => {
+    const peers = manyPeers(200);
+    join(peers);
+    await turnsUntil(isWhole(peers));
+    await stop();
+    let isComplete = false;
+    create({ isComplete: () => isComplete });
+    const known = new Map([...peers].slice(0, 50));
+    join(known);
+    await turnsUntil(async () => reconciler.isSettled && reconciler.summary().inSync === known.size);
+    isComplete = true;
+    overlay.setPeers(new Set([...peers.keys()].filter((key) => !known.has(key))), peers);
+    overlay.markComplete();
+    let fewest = Infinity;
+    await turnsUntil(async () => {
+      fewest = Math.min(fewest, (await routes()).length);
+      return isWhole(peers)();
+    });
+    assert.equal(fewest, peers.size);
+  });
+
+  it('keeps the entries of a peer that is back in time, among however many that changed', async () => {
+    const peers = manyPeers(400);
+    join(peers);
+    await turnsUntil(isWhole(peers));
+    const removed: string[] = [];
+    const removePeer = reconciler.removePeer.bind(reconciler);
+    reconciler.removePeer = (key) => {
+      removed.push(key);
+      removePeer(key);
+    };
+    const back = oneOfMany(7);
+    peers.delete(back.key);
+    overlay.setPeers(new Set([back.key]), peers);
+    await clock.advance(20);
+    const changed = manyPeers(400, 2).set(back.key, back);
+    overlay.setPeers(new Set(changed.keys()), changed);
+    for (let slice = 0; slice < 30; slice++) await clock.advance(4);
+    await turnsUntil(isWhole(changed));
+    assert.deepEqual(removed, []);
+  });
+
+  it('never sends to the wrong one of two peers with one MAC, in whichever order they come', async () => {
+    const first = oneOfMany(0);
+    const other = oneOfMany(9);
+    const twin = { ...other, attributes: { ...other.attributes, backendData: first.attributes.backendData } };
+    const peers = new Map([[twin.key, twin], ...[...manyPeers(400)].slice(10), [first.key, first]]);
+    join(peers);
+    const mac = (first.attributes.backendData as { VtepMAC: string }).VtepMAC;
+    const seen = new Set<string>();
+    await turnsUntil(async () => {
+      const { objects } = await kernel.inspect(overlay.ownership());
+      for (const object of objects.values())
+        if (object.kind === 'fdb' && object.mac === mac) seen.add(object.destination);
+      return reconciler.isSettled && reconciler.summary().isComplete;
+    });
+    assert.deepEqual([...seen], [first.attributes.publicIp]);
   });
 });
