@@ -196,7 +196,8 @@ export class ReconcilePass {
     const { clock, desired, queue, slices } = this.#parts;
     if (!queue.canFollow(desired.isComplete)) return;
     const sent = new Set(this.#sent?.steps.map(({ object }) => objectKey(object)));
-    const keys = queue.takeKeys(2 * slices.steps, (key) => !sent.has(key));
+    const ownerOf = (key: ObjectKey): Owner | undefined => desired.ownerOf(key);
+    const keys = queue.takeKeys(2 * slices.steps, (key) => !sent.has(key), ownerOf);
     this.#markStale(keys);
     const steps = plan(view, { ...this.#planOptions, keys });
     planned.supersede(keys);
@@ -247,7 +248,9 @@ export class ReconcilePass {
     if (planned === undefined || !isKnown(view) || this.#hold !== undefined) return this.#receive();
     this.#planMore(view, planned);
     const { areEntries } = planned;
-    if (!areEntries && this.#sent !== undefined) return this.#receive();
+    // What takes the place of an entry may be among the keys that are not compared yet.
+    const mustPlan = planned.areRemovals && queue.canFollow(true);
+    if (mustPlan || (!areEntries && this.#sent !== undefined)) return this.#receive();
     const former = this.#sent;
     this.#sent = this.#send(
       view,

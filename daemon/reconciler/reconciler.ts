@@ -88,11 +88,14 @@ export class Reconciler {
 
   /** Sets the objects that lead to one peer, or why there are none. */
   setPeer(key: string, state: PeerState): void {
-    const { clock, desired, gate, status } = this.#parts;
+    const { clock, desired, gate, queue, status } = this.#parts;
     status.setPeer(key, state, clock.nowMs());
     const change = desired.set(key, state.objects);
-    // Another desired state is another first try.
-    if (change.keys.size > 0) gate.forgetFailure(key);
+    // Another desired state is another first try, of what failed too.
+    if (change.keys.size > 0 && gate.failureOf(key) !== undefined) {
+      gate.forgetFailure(key);
+      queue.add(desired.objectsOf(key).keys());
+    }
     this.#onDesired(key, change);
   }
 

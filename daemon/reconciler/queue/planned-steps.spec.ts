@@ -47,6 +47,18 @@ describe('planned steps', () => {
     ]);
   });
 
+  it('take what is appended before what is removed, and in its own order', () => {
+    const planned = new PlannedSteps([...steps('fdb A', 'route A'), step('fdb B', 'remove')], 2, ownerOf);
+    assert.equal(planned.areRemovals, false);
+    planned.append([...steps('sysctl x', 'fdb C'), step('fdb D', 'remove')]);
+    planned.append(steps('fdb E'));
+    assert.deepEqual(names(planned.take(() => false)), ['fdb A', 'route A']);
+    const sets = [planned.take(() => false), planned.take(() => false), planned.take(() => false)];
+    assert.deepEqual(sets.map(names), [['sysctl host'], ['fdb C'], ['fdb E']]);
+    assert.equal(planned.areRemovals, true);
+    assert.deepEqual(batchesOf(planned), [['-fdb B'], ['-fdb D']]);
+  });
+
   it('take what is appended after all others, and of a key that was superseded before that alone', () => {
     const planned = new PlannedSteps(steps('fdb A', 'fdb B', 'route A', 'route B'), 2, ownerOf);
     planned.supersede([objectKey(step('route A').object)]);

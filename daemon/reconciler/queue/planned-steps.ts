@@ -24,9 +24,10 @@ interface List {
 /** Steps that follow one another, either of entries or not. */
 interface Section {
   readonly areEntries: boolean;
+  readonly areRemovals: boolean;
   /** Of entries that are set, one of each kind; else one of all. */
   readonly lists: readonly List[];
-  /** How many others came before it. */
+  /** How many others were added before it. */
   readonly number: number;
 }
 
@@ -46,7 +47,7 @@ export class PlannedSteps {
     this.#size = size;
     this.#ownerOf = ownerOf;
     if (steps.length > size) this.append(steps);
-    else if (steps.length > 0) this.#add(false, [steps]);
+    else if (steps.length > 0) this.#add({ areEntries: false, areRemovals: false }, [steps]);
   }
 
   get isEmpty(): boolean {
@@ -58,28 +59,48 @@ export class PlannedSteps {
     return this.#sections[0]?.areEntries === true;
   }
 
-  /** These keys were compared again: their steps are not taken. */
+  /** Whether the next batch removes what no set before it needs. */
+  get areRemovals(): boolean {
+    return this.#sections[0]?.areRemovals === true;
+  }
+
+  /** These keys were compared again: their steps are not taken, and a failure of the next ones counts. */
   supersede(keys: Iterable<ObjectKey>): void {
-    for (const key of keys) this.#superseded.set(key, this.#count);
+    for (const key of keys) {
+      this.#superseded.set(key, this.#count);
+      this.failed.delete(this.#ownerOf(key) ?? key);
+    }
   }
 
   #isSuperseded(key: ObjectKey, { number }: Section): boolean {
     return number < (this.#superseded.get(key) ?? 0);
   }
 
-  /** Adds steps, to be taken after all others. Keys of theirs are to be superseded before. */
+  /**
+   * Adds steps, to be taken after all others, but before removals: what they set may replace what these remove. Keys of theirs are
+   * to be superseded before.
+   */
   append(steps: readonly Step[]): void {
+    let at = this.#sections.findIndex(({ areRemovals }) => areRemovals);
     for (let from = 0, to = 0; from < steps.length; from = to) {
       const { action, object } = steps[from]!;
       while (to < steps.length && isSameSection(steps[from]!, steps[to]!)) to++;
       const own = steps.slice(from, to);
-      this.#add(isEntry(object), action === 'set' && isEntry(object) ? byKind(own) : [own]);
+      const kind = { areEntries: isEntry(object), areRemovals: action === 'remove' };
+      if (kind.areRemovals) at = -1;
+      this.#add(kind, action === 'set' && kind.areEntries ? byKind(own) : [own], at);
+      if (at >= 0) at++;
     }
   }
 
-  #add(areEntries: boolean, lists: readonly (readonly Step[])[]): void {
-    const number = this.#count++;
-    this.#sections.push({ areEntries, number, lists: lists.map((steps) => ({ steps, taken: 0 })) });
+  /** @param at - place among the sections; -1: behind all. */
+  #add(
+    kind: Pick<Section, 'areEntries' | 'areRemovals'>,
+    lists: readonly (readonly Step[])[],
+    at = -1,
+  ): void {
+    const section = { ...kind, number: this.#count++, lists: lists.map((steps) => ({ steps, taken: 0 })) };
+    this.#sections.splice(at < 0 ? this.#sections.length : at, 0, section);
   }
 
   /**

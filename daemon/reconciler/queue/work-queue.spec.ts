@@ -69,7 +69,11 @@ describe('the work queue', () => {
     queue.add(many);
     assert.deepEqual(queue.take(10, { ...KNOWN, hasPlanned: true }), { kind: 'planned' });
     assert.deepEqual(
-      queue.takeKeys(2, (key) => key !== many[0]),
+      queue.takeKeys(
+        2,
+        (key) => key !== many[0],
+        (key) => key,
+      ),
       many.slice(1, 3),
     );
     assert.equal(queue.isDirty(many[0]!), true);

@@ -134,11 +134,15 @@ export class WorkQueue {
     return !isComplete || this.#dirty.size > MANY_KEYS;
   }
 
-  /** Takes at most `count` dirty keys for which `isWanted` holds. */
-  takeKeys(count: number, isWanted: (key: ObjectKey) => boolean): readonly ObjectKey[] {
+  /** Takes some `count` dirty keys for which `isWanted` holds; those of an owner that follow one another together. */
+  takeKeys(
+    count: number,
+    isWanted: (key: ObjectKey) => boolean,
+    ownerOf: (key: ObjectKey) => string | undefined,
+  ): readonly ObjectKey[] {
     const keys: ObjectKey[] = [];
     for (const key of this.#dirty) {
-      if (keys.length === count) break;
+      if (keys.length >= count && ownerOf(key) !== ownerOf(keys.at(-1)!)) break;
       if (isWanted(key)) keys.push(key);
     }
     for (const key of keys) this.#dirty.delete(key);
