@@ -202,7 +202,8 @@ export class ReconcilePass {
     const steps = plan(view, { ...this.#planOptions, keys });
     planned.supersede(keys);
     if (steps[0]?.object.kind !== 'link') return planned.append(steps);
-    // A device comes before what is on it, and a full read plans all of it again.
+    // A device comes before what is on it, and a full read plans all of it again, once there is one.
+    this.#planned = undefined;
     queue.add(keys);
     queue.requestResync('link', clock.nowMs());
   }
@@ -250,7 +251,8 @@ export class ReconcilePass {
     const { areEntries } = planned;
     // What takes the place of an entry may be among the keys that are not compared yet.
     const mustPlan = planned.areRemovals && queue.canFollow(true);
-    if (mustPlan || (!areEntries && this.#sent !== undefined)) return this.#receive();
+    if (this.#planned === undefined || mustPlan || (!areEntries && this.#sent !== undefined))
+      return this.#receive();
     const former = this.#sent;
     this.#sent = this.#send(
       view,
