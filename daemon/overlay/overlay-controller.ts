@@ -6,16 +6,14 @@
 //                                      ▲                   └──► publish, reports
 //                                      └── observed: reconciler, registry, pending peers
 //
-// Peers are taken in in slices, and derived in slices once all are known, each from leases, config and facts as they are in its
-// turn; what changes these adds the peers again. So in the end everything is derived from the same, whatever came between.
-// Until then no migration goes on. At the start the reconciler sets what is derived while the rest is, and removes nothing
-// before all is.
+// Peers are derived in slices, each from leases, config and facts as they are in its turn; what changes these adds the peers
+// again. So in the end everything is derived from the same, whatever came between. Until then no migration goes on. At the start
+// the reconciler sets what is derived while the rest is, and removes nothing before all is.
 import type { Cidr } from '../../lib/address.ts';
 import { ControlLoop } from '../../lib/control-loop.ts';
-import { SliceQueue } from '../../lib/slices.ts';
 import type { OwnLease, OwnLeaseChange } from '../../allocator/lease/lease-events.ts';
 import { sameAttributes } from '../../allocator/registry/lease-value.ts';
-import type { Lease, LeaseAttributes } from '../../allocator/lease.ts';
+import type { LeaseAttributes } from '../../allocator/lease.ts';
 import { BackendError, type Handshakes, type HostFacts, type Ownership } from '../../backends/backend.ts';
 import type { HostConfig } from '../host/family-choice.ts';
 import { sameFacts } from '../host/host-facts.ts';
@@ -33,6 +31,7 @@ import { isHostInPlace, needsDevice } from './host-devices.ts';
 import { announcedOf, wantedOf } from './migration-state.ts';
 import { MigrationRunner } from './migration-runner.ts';
 import { PeerClashes } from './peer-clashes.ts';
+import { PeerIntake, type Leases } from './peer-intake.ts';
 import { macsOf, PeerMacs } from './peer-macs.ts';
 import { OverlayProgrammer, type OverlayProgrammerDeps } from './overlay-programmer.ts';
 import type { MigrationStatus, NetworkStatus } from './overlay-status.ts';
@@ -57,10 +56,6 @@ export interface OverlayControllerDeps extends OverlayProgrammerDeps {
 }
 
 const NO_ATTRIBUTES: LeaseAttributes = { backendType: '' };
-/** Some milliseconds of deriving. */
-const PEERS_PER_SLICE = 64;
-/** Taking a peer in costs that part of deriving it. */
-const TAKEN_IN_PER_DERIVED = 3;
 
 export class OverlayController {
   readonly #deps: OverlayControllerDeps;
@@ -69,14 +64,7 @@ export class OverlayController {
   readonly #programmer: OverlayProgrammer;
   readonly #macs = new PeerMacs();
   readonly #clashes: PeerClashes;
-  /** Keys to take in. */
-  readonly #incoming: SliceQueue<string>;
-  /** Keys to derive. */
-  readonly #slices: SliceQueue<string>;
-  /** Keys to derive once nothing is to be taken in. */
-  readonly #underived = new Set<string>();
-  /** Leases of peers, as they are now. */
-  #current: ReadonlyMap<string, Lease> = new Map();
+  readonly #intake: PeerIntake;
   #host: HostConfig;
   #facts: HostFacts;
   #own: OwnLease | undefined;
@@ -90,16 +78,11 @@ export class OverlayController {
     this.#clashes = new PeerClashes(host.config);
     this.#migration = new MigrationRunner(host.config.backend, migrationTimeoutMs, clock);
     this.#programmer = new OverlayProgrammer(deps);
-    const size = deps.peersPerSlice ?? PEERS_PER_SLICE;
-    this.#incoming = new SliceQueue({
-      size: size * TAKEN_IN_PER_DERIVED,
-      work: (keys) => this.#takeIn(new Set(keys), this.#current),
-      onDrained: () => this.#onTakenIn(),
-    });
-    this.#slices = new SliceQueue({
-      size,
-      work: (keys) => this.#programPeers(keys),
-      onDrained: () => this.#onDerived(),
+    this.#intake = new PeerIntake({
+      size: deps.peersPerSlice,
+      takeIn: (changedKeys, current) => this.#takeIn(changedKeys, current),
+      derive: (keys) => this.#programPeers(keys),
+      onDerived: () => this.#onDerived(),
     });
     this.#loop = new ControlLoop({
       clock,
@@ -159,7 +142,7 @@ export class OverlayController {
     if (isFirst) this.#dispatch({ kind: 'started', published: own.attributes, canUse: this.#canUse });
     else this.#derive();
     if (isFirst) this.#loop.start();
-    if (this.#isAllDerived) this.#onDerived();
+    if (this.#intake.isEmpty) this.#onDerived();
     // The kernel gets what is derived while the rest is.
     else if (isFirst && this.#canStartEarly) this.#start();
     if (change !== 'updated' || isFirst)
@@ -177,33 +160,17 @@ export class OverlayController {
    * The leases of peers under `changedKeys` are as in `current`, a live map, or gone. Those that are gone come first; entries
    * of those that are back stay.
    */
-  setPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
-    this.#current = current;
+  setPeers(changedKeys: ReadonlySet<string>, current: Leases): void {
     for (const key of changedKeys) if (current.has(key)) this.#programmer.keepPeer(key);
-    this.#addTo(this.#incoming, [...changedKeys]);
+    this.#intake.add(changedKeys, current);
     this.#loop.wake();
   }
 
-  #addTo(queue: SliceQueue<string>, keys: readonly string[]): void {
-    const isGone = (key: string): boolean => !this.#current.has(key);
-    queue.add(keys, keys.filter(isGone));
-  }
-
-  #takeIn(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): void {
+  #takeIn(changedKeys: ReadonlySet<string>, current: Leases): ReadonlySet<string> {
     const affected = this.#indexPeers(changedKeys, current);
     this.#perform(this.#migration.setPeers(changedKeys, current, this.#canUse));
     this.#changeTakenMac(changedKeys, current);
-    for (const keys of [changedKeys, affected]) for (const key of keys) this.#underived.add(key);
-  }
-
-  /**
-   * What a peer leads to depends on what other leases claim, so that all come in before one is derived; of two that claim one MAC
-   * the first in this order has it.
-   */
-  #onTakenIn(): void {
-    const keys = [...this.#underived].sort();
-    this.#underived.clear();
-    this.#addTo(this.#slices, keys);
+    return affected;
   }
 
   #programPeers(keys: readonly string[]): void {
@@ -212,13 +179,9 @@ export class OverlayController {
       for (const key of keys) this.#programmer.programPeer(state, key, peers.get(key));
   }
 
-  get #isAllDerived(): boolean {
-    return this.#incoming.isEmpty && this.#underived.size === 0 && this.#slices.isEmpty;
-  }
-
   /** All peers are derived from what is known. */
   #onDerived(): void {
-    if (this.#own === undefined || !this.#incoming.isEmpty) return;
+    if (this.#own === undefined) return;
     this.#programmer.setAll();
     this.#start();
     this.#loop.wake();
@@ -230,7 +193,7 @@ export class OverlayController {
   }
 
   /** Returns keys of other peers that must be derived again. */
-  #indexPeers(changedKeys: ReadonlySet<string>, current: ReadonlyMap<string, Lease>): ReadonlySet<string> {
+  #indexPeers(changedKeys: ReadonlySet<string>, current: Leases): ReadonlySet<string> {
     const affected = new Set<string>();
     for (const key of changedKeys) {
       this.#macs.set(key, current.get(key));
@@ -241,7 +204,7 @@ export class OverlayController {
   }
 
   /** Two hosts with one MAC get each other's packets: this one takes another, and publishes it. */
-  #changeTakenMac(changedKeys: ReadonlySet<string>, peers: ReadonlyMap<string, Lease>): void {
+  #changeTakenMac(changedKeys: ReadonlySet<string>, peers: Leases): void {
     if (this.#own === undefined) return;
     const ours = macsOf(this.#own.attributes);
     if (!ours.some((mac) => this.#macs.has(mac))) return;
@@ -288,13 +251,12 @@ export class OverlayController {
 
   /** The registry has answered: what it does not name is an orphan. */
   markComplete(): void {
-    if (this.#isAllDerived) this.#programmer.markComplete();
+    if (this.#intake.isEmpty) this.#programmer.markComplete();
   }
 
   /** Removes no more entries of peers, and goes on with no migration. */
   stop(): void {
-    this.#incoming.stop();
-    this.#slices.stop();
+    this.#intake.stop();
     void this.#loop.stop();
   }
 
@@ -345,7 +307,7 @@ export class OverlayController {
     if (this.#own === undefined || this.#error !== undefined || kind === 'steady') return false;
     const { reconciler } = this.#deps;
     const isSettled =
-      this.#isAllDerived &&
+      this.#intake.isEmpty &&
       reconciler.isSettled &&
       (kind === 'removing' ? reconciler.hasRemovedAll : this.#isHostInPlace());
     const blocker = isSettled && kind === 'preparing' ? this.#findBlocker() : undefined;
@@ -409,8 +371,7 @@ export class OverlayController {
     this.#programmer.programHost(this.#inputs, own);
     // The kernel must not hold the new host with some peers as they were.
     this.#deps.reconciler.hold();
-    if (this.#incoming.isEmpty) this.#slices.add(this.#migration.peers.keys());
-    else for (const key of this.#migration.peers.keys()) this.#underived.add(key);
-    if (this.#isAllDerived) this.#deps.reconciler.release();
+    this.#intake.deriveAgain(this.#migration.peers.keys());
+    if (this.#intake.isEmpty) this.#deps.reconciler.release();
   }
 }
