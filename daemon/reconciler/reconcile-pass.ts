@@ -9,32 +9,26 @@
 // A key that changes between two of them is in the queue, which comes first: its planned step is dropped, and it is compared
 // again. A full read replaces what is planned. While the reconciler is held nothing is planned, as what is desired is not whole.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isSetting, objectKey } from '../../backends/kernel-state.ts';
+import { objectKey } from '../../backends/kernel-state.ts';
 import type { ObjectKey, SettingObject, SysctlObject } from '../../backends/kernel-state.ts';
 import type { Step } from '../kernel/kernel.ts';
 import type { CachedState } from './cache/cached-state.ts';
 import type { ResyncReason } from './status/counters.ts';
 import type { Owner } from './desired-state.ts';
-import { findDrift, isAsDesired } from './drift-detector.ts';
-import { firstBatch, hasOrphans, obsoleteLeads, obsoleteRules, plan, planInSlices } from './planner.ts';
+import { findDrift } from './drift-detector.ts';
+import { firstBatch, hasOrphans, plan, planInSlices } from './planner.ts';
 import type { PlanOptions } from './planner.ts';
+import { OutcomeRecorder, viewOf, type SentBatch } from './outcome-recorder.ts';
 import { PlannedSteps } from './queue/planned-steps.ts';
 import { UrgentKeys } from './queue/urgent-keys.ts';
 import { readRequestOf, wantedSettings } from './cache/read-request.ts';
 import type { ReconcilerParts } from './reconciler-parts.ts';
-import type { StepOutcome } from './step-outcome.ts';
 import type { KnownView, View } from './view.ts';
 import type { Work } from './queue/work-queue.ts';
 
-/** Steps without their outcomes. */
-interface SentBatch {
-  readonly view: KnownView;
-  readonly steps: readonly Step[];
-  readonly outcomes: Promise<readonly StepOutcome[]>;
-}
-
 export class ReconcilePass {
   readonly #parts: ReconcilerParts;
+  readonly #recorder: OutcomeRecorder;
   /** Steps that are left of the last comparison of many keys. */
   #planned: PlannedSteps | undefined;
   readonly #urgent = new UrgentKeys();
@@ -48,6 +42,7 @@ export class ReconcilePass {
 
   constructor(parts: ReconcilerParts) {
     this.#parts = parts;
+    this.#recorder = new OutcomeRecorder(parts);
   }
 
   /** Does one item of work. Resolves to whether there was one. */
@@ -130,9 +125,7 @@ export class ReconcilePass {
 
   /** Queues the repair of those of `keys`, changed by other programs, that are not as desired. */
   onChanged(keys: Iterable<ObjectKey>): void {
-    const view = this.#view();
-    for (const key of keys)
-      if (!this.#parts.queue.isDirty(key) && !isAsDesired(view, key)) this.#onDrift(key);
+    this.#recorder.onChanged(keys);
   }
 
   /** Queues whatever the retry gate lets through now. */
@@ -153,7 +146,7 @@ export class ReconcilePass {
       this.#wakeAtMs = Infinity;
       this.queueRetries();
     }
-    this.onChanged(cache.takeOverdue());
+    this.#recorder.onChanged(cache.takeOverdue());
     queue.queueDue(nowMs);
   }
 
@@ -177,7 +170,7 @@ export class ReconcilePass {
 
   async #syncKeys(keys: readonly ObjectKey[]): Promise<void> {
     this.#urgent.clear();
-    this.#markStale(keys);
+    this.#recorder.markStale(keys);
     const view = this.#view();
     if (!isKnown(view)) return;
     this.#planned?.supersede(keys);
@@ -198,7 +191,7 @@ export class ReconcilePass {
     const sent = new Set(this.#sent?.steps.map(({ object }) => objectKey(object)));
     const ownerOf = (key: ObjectKey): Owner | undefined => desired.ownerOf(key);
     const keys = queue.takeKeys(2 * slices.steps, (key) => !sent.has(key), ownerOf);
-    this.#markStale(keys);
+    this.#recorder.markStale(keys);
     const steps = plan(view, { ...this.#planOptions, keys });
     planned.supersede(keys);
     if (steps[0]?.object.kind !== 'link') return planned.append(steps);
@@ -260,7 +253,7 @@ export class ReconcilePass {
       planned.failed,
     );
     if (planned.isEmpty) this.#planned = undefined;
-    await this.#record(former);
+    await this.#recorder.record(former);
     if (!areEntries || this.#planned === undefined) await this.#receive();
   }
 
@@ -268,7 +261,7 @@ export class ReconcilePass {
     const { cache, desired, executor } = this.#parts;
     const isWritable = (setting: SettingObject): setting is SysctlObject =>
       setting.kind === 'sysctl' && !executor.isReadOnly(setting);
-    this.onChanged(await cache.readSysctls(wantedSettings(desired).filter(isWritable)));
+    this.#recorder.onChanged(await cache.readSysctls(wantedSettings(desired).filter(isWritable)));
   }
 
   async #resync(reason: ResyncReason): Promise<void> {
@@ -281,8 +274,8 @@ export class ReconcilePass {
     // At once: notifications that arrive from now on change what was read.
     cache.replace(state);
     const drift = findDrift(before, state, slices.objects, (key) => {
-      if (queue.isDirty(key)) this.#markStale([key]);
-      else this.#onDrift(key);
+      if (queue.isDirty(key)) this.#recorder.markStale([key]);
+      else this.#recorder.onDrift(key);
     });
     await this.#serving(drift);
     // It may have begun in any turn so far. Nothing is awaited between here and the plan.
@@ -322,7 +315,7 @@ export class ReconcilePass {
   }
 
   #apply(view: KnownView, batch: readonly Step[], failed?: Set<string>): Promise<void> {
-    return this.#record(this.#send(view, batch, failed));
+    return this.#recorder.record(this.#send(view, batch, failed));
   }
 
   #send(view: KnownView, steps: readonly Step[], failed?: Set<string>): SentBatch | undefined {
@@ -336,57 +329,7 @@ export class ReconcilePass {
   #receive(): Promise<void> {
     const sent = this.#sent;
     this.#sent = undefined;
-    return this.#record(sent);
-  }
-
-  async #record(sent: SentBatch | undefined): Promise<void> {
-    if (sent === undefined) return;
-    const { cache, clock, queue, status } = this.#parts;
-    const { view, steps } = sent;
-    const outcomes = await sent.outcomes;
-    const changed = cache.endBatch(outcomes);
-    this.#recordOutcomes(outcomes);
-    const keys = steps.map(({ object }) => objectKey(object));
-    this.#markStale(keys);
-    this.onChanged(changed);
-    queue.add([...obsoleteRules(view, steps), ...obsoleteLeads(view, steps)]);
-    status.checkRepairs(this.#view(), keys);
-    const isMissing = outcomes.some(({ kind }) => kind === 'device-missing');
-    if (isMissing || steps.some(({ object }) => object.kind === 'link'))
-      queue.requestResync('link', clock.nowMs());
-    this.#recordAnswers(outcomes);
-  }
-
-  #recordOutcomes(outcomes: readonly StepOutcome[]): void {
-    const { clock, gate, status } = this.#parts;
-    for (const outcome of outcomes) status.onOutcome(outcome, gate.recordOutcome(outcome, clock.nowMs()));
-  }
-
-  #recordAnswers(outcomes: readonly StepOutcome[]): void {
-    const { clock, queue, status } = this.#parts;
-    const open = outcomes.find((outcome) => outcome.kind === 'unanswered');
-    if (open === undefined) queue.onAnswered();
-    // A failure takes the answers of all that is at the kernel.
-    else if (!queue.awaitsAnswer) status.onUnanswered(open.message, queue.onUnanswered(clock.nowMs()));
-  }
-
-  // ---- marking -------------------------------------------------------------------------------
-
-  #onDrift(key: ObjectKey): void {
-    const { cache, clock, desired, executor, gate, queue, status } = this.#parts;
-    const object = desired.objects.get(key) ?? cache.state?.objects.get(key);
-    if (object === undefined) return;
-    // Its device got the file only now: the kernel's own value, and no other program's.
-    if (isSetting(object) && executor.isRejected(object)) return queue.add([key]);
-    const nowMs = clock.nowMs();
-    const { mustWait, isFirst } = gate.recordDrift(key, nowMs);
-    status.onDrift({ key, object, isContested: isFirst, nowMs });
-    this.#markStale([key]);
-    if (!mustWait) queue.add([key]);
-  }
-
-  #markStale(keys: Iterable<ObjectKey>): void {
-    for (const key of keys) this.#parts.status.markStale(this.#parts.desired.claimantsOf(key));
+    return this.#recorder.record(sent);
   }
 
   #onRecovered(owners: readonly Owner[]): void {
@@ -399,8 +342,7 @@ export class ReconcilePass {
   }
 
   #view(): View {
-    const { cache, clock, desired, gate } = this.#parts;
-    return { desired, cached: cache.state, gate, nowMs: clock.nowMs() };
+    return viewOf(this.#parts);
   }
 }
 
