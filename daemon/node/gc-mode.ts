@@ -34,14 +34,15 @@ export class GcMode {
 
   /**
    * All of them are in the kernel: what the hurry took is given back, which holds this process up
-   * twice. Only the first collection shows V8 which pages are mostly free; the second one empties these.
+   * twice. Only the first collection shows V8 which pages are mostly free; the second one empties these. What waits is served
+   * between them, in a whole round of the event loop.
    */
   end(): void {
     if (!this.#isHurrying) return;
     this.#isHurrying = false;
     this.#setFlag(FLAG);
     this.#collect();
-    setImmediate(this.#collect);
+    setImmediate(() => setImmediate(this.#collect));
   }
 }
 
