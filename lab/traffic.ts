@@ -77,13 +77,14 @@ export async function startPings(
   from: string,
   address: string,
   perSecond = 1000,
-): Promise<{ stop(): Promise<PingResult> }> {
+): Promise<{ readonly answered: () => number; stop(): Promise<PingResult> }> {
   const intervalMs = 20;
   const count = Math.max(1, Math.round((perSecond * intervalMs) / 1000));
   const pings = await Promise.all(
     Array.from({ length: count }, () => startPing(lab, from, address, intervalMs)),
   );
   return {
+    answered: () => pings.reduce((sum, ping) => sum + ping.answered(), 0),
     stop: async () => {
       const results: readonly PingResult[] = await Promise.all(pings.map((ping) => ping.stop()));
       return results.reduce((sum, each) => ({
@@ -102,13 +103,14 @@ export async function startPing(
   address: string,
   intervalMs = 1,
   more: readonly string[] = [],
-): Promise<{ stop(): Promise<PingReport> }> {
+): Promise<{ readonly answered: () => number; stop(): Promise<PingReport> }> {
   const argv = ['ping', '-i', String(intervalMs / 1000), '-W', '2', ...more, address];
   const ping = new LabProcess(lab, from, argv);
   const waitForReply = (earlier = '') =>
     waitFor(`a reply of ${address}`, () => /bytes from/.test(ping.output.slice(earlier.length)), 60_000);
   await waitForReply();
   return {
+    answered: () => ping.output.split('bytes from').length - 1,
     stop: async () => {
       // Requests in flight when ping ends are not lost.
       await waitForReply(ping.output);

@@ -7,15 +7,8 @@ import { pingAll } from '../lab/probe.ts';
 import { ETCD_URL_IPV6 } from '../lab/topology.ts';
 import { waitFor } from '../lab/wait.ts';
 import { askReadyz, leaseKeys, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
-import { assertHealthy, waitUntilHealthy } from './support/doctor/healthy.ts';
-import {
-  assertFullPings,
-  ask,
-  shellTest,
-  programmedPeers,
-  useLab,
-  waitUntilReady,
-} from './support/lab-suite.ts';
+import { assertHealthy } from './support/doctor/healthy.ts';
+import { ask, shellTest, programmedPeers, useLab, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
 
 const FOLLOW_MS = 60_000;
@@ -27,6 +20,12 @@ const configOf = (type: string, families: object, backend: object = {}) =>
 
 async function allReady(lab: Lab): Promise<void> {
   for (const { name } of lab.topology.hosts) await waitUntilReady(lab, name);
+}
+
+async function assertFullPings(lab: Lab, hosts?: readonly string[]): Promise<void> {
+  const { broken, sent } = await pingAll(lab, { isFullSize: true, ...(hosts && { hosts }) });
+  assert.deepEqual(broken, []);
+  assert.ok(sent > 0);
 }
 
 async function envOf(lab: Lab, name: string): Promise<Readonly<Record<string, string>>> {
@@ -82,7 +81,7 @@ describe('dual-stack vxlan', () => {
     assert.match(`${SUBNET} ${IPV6_SUBNET}`, /^10\.5\.\d+\.1\/24 fd00:5:0:[0-9a-f]+::1\/64$/);
   });
 
-  it('is healthy to weft doctor', () => waitUntilHealthy(lab(), ['h1']));
+  it('is healthy to weft doctor', () => assertHealthy(lab()));
 
   it('carries packets of the full MTU in both families', () => assertFullPings(lab()));
 

@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import type { Lab } from '../lab/lab.ts';
+import { pingAll } from '../lab/probe.ts';
 import { subnetOf } from '../lab/run.ts';
 import { waitFor } from '../lab/wait.ts';
 import { leaseKeys, overlayDevicesOf, waitForLogLine } from './support/daemon-view.ts';
-import { waitUntilHealthy } from './support/doctor/healthy.ts';
-import { assertFullPings, canPing, shellTest, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
+import { assertHealthy, waitUntilHealthy } from './support/doctor/healthy.ts';
+import { canPing, shellTest, useLab, viewOf, waitUntilReady } from './support/lab-suite.ts';
 import { startPing } from '../lab/traffic.ts';
 
 const FOLLOW_MS = 60_000;
@@ -16,6 +17,12 @@ const configOf = (backend: object) => JSON.stringify({ ...DUAL, Backend: { Type:
 
 async function allReady(lab: Lab): Promise<void> {
   for (const { name } of lab.topology.hosts) await waitUntilReady(lab, name);
+}
+
+async function assertFullPings(lab: Lab): Promise<void> {
+  const { broken, sent } = await pingAll(lab, { isFullSize: true });
+  assert.deepEqual(broken, []);
+  assert.ok(sent > 0);
 }
 
 /** The IPv6 subnet of a host. */
@@ -37,6 +44,7 @@ describe('direct routing while the underlay changes', () => {
   it('carries packets of the full MTU, directly and through the tunnel, in both families', async () => {
     await allReady(lab());
     await assertFullPings(lab());
+    // The first echoes of the daemon may have come before the other host had its IPv6 address.
     await waitUntilHealthy(lab(), ['h1']);
   });
 
@@ -139,6 +147,9 @@ describe('direct routing while the underlay changes', () => {
         `ip -d link show flannel.1 | grep -q 'local ${next} ' && ip -d link show flannel-v6.1 | grep -q 'local ${next6} '`,
       ),
     );
+    // Other hosts find the new address by solicitations, the first of which may be lost (RFC 4861 §7.2.2).
+    const isWhole = async () => (await pingAll(lab(), { isFullSize: true })).broken.length === 0;
+    await waitFor('all to reach all', isWhole, FOLLOW_MS);
     await assertFullPings(lab());
   });
 });
@@ -150,7 +161,7 @@ describe('jumbo frames, and a reboot', () => {
     await allReady(lab());
     assert.match(await lab().readSubnetEnv('h1'), /^FLANNEL_MTU=8930$/m);
     await assertFullPings(lab());
-    await waitUntilHealthy(lab(), ['h1']);
+    await assertHealthy(lab());
   });
 
   it('gets the same subnets and MACs with nothing of before, the daemon first, then address, then etcd', async () => {

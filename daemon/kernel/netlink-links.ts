@@ -15,7 +15,7 @@ import {
 import {
   cannotChange,
   DONE,
-  isOtherDevice,
+  takenName,
   KernelReadError,
   type Outcome,
   rejection,
@@ -52,7 +52,7 @@ export function ensureVxlan(client: NetlinkClient, link: VxlanLink, from = link.
     if (failure === undefined) return verify(client, link, parent);
     if (current !== undefined) return withOtherDevice(failure);
     const made = failure.status === 'rejected' && (await readLink(client, { name: link.name }));
-    return made ? isOtherDevice(link.name, 'made by another program at this moment') : failure;
+    return made ? takenName(link.name, 'made by another program at this moment') : failure;
   });
 }
 
@@ -176,8 +176,7 @@ function planChange(
   parentIndex: number,
 ): readonly Request[] | Outcome {
   const { vxlan } = current;
-  if (vxlan === undefined)
-    return isOtherDevice(link.name, `${current.kind || 'hardware'}, not a VXLAN device`);
+  if (vxlan === undefined) return takenName(link.name, `${current.kind || 'hardware'}, not a VXLAN device`);
   const fixed = describeFixed(link, vxlan);
   if (fixed !== '') return cannotChange(link.name, fixed);
   return changeRequests(link, current, vxlan, parentIndex);

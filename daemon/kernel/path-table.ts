@@ -7,7 +7,7 @@ import { encodeCheckpoint } from './device-checkpoint.ts';
 import type { ActualState, Step } from './kernel.ts';
 import { toPathRouteObject } from './message-objects.ts';
 import type { LinkMessage } from './netlink/link.ts';
-import { DONE, isOtherDevice, type Outcome, rejection } from './netlink/outcome.ts';
+import { DONE, takenName, type Outcome, rejection } from './netlink/outcome.ts';
 import { attempt, checkFixed, toDevice, toPathRoute } from './path-objects.ts';
 
 /** Where open descriptors of TUN devices outlive this process. */
@@ -104,7 +104,7 @@ export class PathTable {
     const device = current && this.deviceOf(current);
     if (device !== undefined) return checkFixed(link, device);
     if (current !== undefined && !this.isHandedOver(current))
-      return isOtherDevice(link.name, `${current.kind || 'hardware'} of another process`);
+      return takenName(link.name, `${current.kind || 'hardware'} of another process`);
     const inherited = this.#store?.take(link.name) ?? [];
     // Another process may have removed its link.
     this.close(link.name);

@@ -14,8 +14,6 @@ import { OverlayController, type OverlayControllerDeps } from './overlay-control
 const two = vxlanPeer(2);
 const FIRST = '10.5.2.0/27';
 
-const OWN = '10.5.1.0-24';
-
 describe('the start of an overlay among many peers', () => {
   const clock = new FakeClock();
   let kernel: ReturnType<typeof newKernel>;
@@ -60,7 +58,7 @@ describe('the start of an overlay among many peers', () => {
   function join(peers: ReadonlyMap<string, Lease>): void {
     overlay.setPeers(new Set(peers.keys()), peers);
     const registered = { leaseId: toLeaseId('1'), modRevision: toRevision(1), expiresAtMs: Infinity };
-    const own = { key: OWN, subnets: subnets('10.5.1.0/24'), isReservation: false, ...registered };
+    const own = { key: '10.5.1.0-24', subnets: subnets('10.5.1.0/24'), isReservation: false, ...registered };
     overlay.setOwnLease({ ...own, attributes: overlay.attributes() }, 'acquired');
   }
 

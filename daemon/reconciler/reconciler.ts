@@ -68,7 +68,7 @@ export class Reconciler {
     gate.retryNow(clock.nowMs());
     this.#pass.queueRetries();
     const change = desired.set(HOST, objects);
-    if (this.#isOtherDevice(gate.failureOf(HOST)?.object)) gate.forgetFailure(HOST);
+    if (this.#takenName(gate.failureOf(HOST)?.object)) gate.forgetFailure(HOST);
     this.#onDesired(HOST, change);
   }
 
@@ -251,7 +251,7 @@ export class Reconciler {
   /**
    * Whether a device of another type is wanted in place of `failed`, which is another first try.
    */
-  #isOtherDevice(failed: KernelObject | undefined): boolean {
+  #takenName(failed: KernelObject | undefined): boolean {
     if (failed?.kind !== 'link') return false;
     const want = this.desired.get(objectKey(failed));
     return want?.kind === 'link' && want.type !== failed.type;

@@ -1,8 +1,6 @@
 // A lab for the tests of one `describe`: made before, removed after, its logs shown when a test fails. And questions to
 // the kernel of its hosts, answered by iproute2.
-import assert from 'node:assert/strict';
 import { Lab, type LabOptions } from '../../lab/lab.ts';
-import { pingAll } from '../../lab/probe.ts';
 import { subnetOf } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
 
@@ -81,17 +79,4 @@ export async function programmedPeers(lab: Lab, name: string, device = 'flannel.
 /** Text of the key of a subnet below `subnets/`, for example `10.5.72.0-24`. */
 export function subnetKey(subnet: string): string {
   return subnet.replace('/', '-');
-}
-
-/**
- * Every container answers every other in each family, with packets of the full MTU, within the seconds in which the kernel makes
- * sure of new IPv6 addresses and neighbours (RFC 4862 §5.4, RFC 4861 §7.2.2).
- */
-export async function assertFullPings(lab: Lab, hosts?: readonly string[]): Promise<void> {
-  const ping = () => pingAll(lab, { isFullSize: true, ...(hosts && { hosts }) });
-  const isWhole = async (): Promise<boolean> => (await ping()).broken.length === 0;
-  await waitFor('every container to answer', isWhole, 20_000).catch(() => undefined);
-  const { broken, sent } = await ping();
-  assert.deepEqual(broken, []);
-  assert.ok(sent > 0);
 }

@@ -22,7 +22,7 @@ import { hasPort } from '../fou-ports.ts';
 import { toVxlanLink, TUN_QUEUE_LENGTH, VXLAN_QUEUE_LENGTH } from '../message-objects.ts';
 import type { EndpointMemory } from '../wireguard/wireguard-objects.ts';
 import { RTN_BLACKHOLE, WIREGUARD_KIND } from '../netlink/constants.ts';
-import { cannotChange, DONE, isOtherDevice, type Outcome } from '../netlink/outcome.ts';
+import { cannotChange, DONE, takenName, type Outcome } from '../netlink/outcome.ts';
 import { NOT_FOUND, gatewayOf, type TableObject } from '../netlink-steps.ts';
 import { formerName } from '../netlink-apply.ts';
 import { isInUse, rejectInUse } from '../path-objects.ts';
@@ -188,7 +188,7 @@ function setVxlan(tables: MemoryTables, link: VxlanLink): Outcome {
   const parent = tables.link(link.parent);
   if (parent === undefined) return reject('ENODEV', `no interface ${link.parent}`);
   const current = tables.link(link.name);
-  if (current !== undefined && current.vxlan === undefined) return isOtherDevice(link.name, current.kind);
+  if (current !== undefined && current.vxlan === undefined) return takenName(link.name, current.kind);
   const { vni, port, local, learning, gbp, mac } = link;
   const vxlan = { vni, port, local, parentIndex: parent.index, learning, gbp, unsupported: [] };
   const change = { mac, isUp: true, txQueueLength: VXLAN_QUEUE_LENGTH, vxlan };
@@ -211,7 +211,7 @@ function setWireguard({ tables, hasWireguard }: MemoryState, link: WireguardLink
   const current = tables.link(link.name);
   if (current === undefined && !hasWireguard) return reject('EOPNOTSUPP', 'Unknown device type');
   if (current !== undefined && tables.wireguards.read(link.name) === undefined)
-    return isOtherDevice(link.name, current.kind);
+    return takenName(link.name, current.kind);
   tables.wireguards.setDevice(link);
   const change = { mtu: link.mtu, isUp: true, txQueueLength: 0 };
   if (current !== undefined) return tables.changeLink(link.name, change);

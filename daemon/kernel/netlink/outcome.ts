@@ -53,7 +53,7 @@ export function cannotChange(name: string, what: string): Outcome {
 }
 
 /** The device `name` exists, and `what` says what it is instead of what is wanted. */
-export function isOtherDevice(name: string, what: string): Outcome {
+export function takenName(name: string, what: string): Outcome {
   const errno = 'EEXIST';
   const message = `${errno}: ${name} exists and is ${what}: rename it`;
   return { status: 'rejected', errno, message, hasOtherDevice: true };

@@ -6,7 +6,7 @@ import type { WireguardLink, WireguardPeerObject } from '../../../backends/kerne
 import { TUN_KIND, WIREGUARD_KIND } from '../netlink/constants.ts';
 import { encodeLinkChange, encodeLinkCreate, type LinkChange, type LinkMessage } from '../netlink/link.ts';
 import type { NetlinkClient, NetlinkClientOptions } from '../netlink/netlink-client.ts';
-import { DONE, isOtherDevice, type Outcome, rejection } from '../netlink/outcome.ts';
+import { DONE, takenName, type Outcome, rejection } from '../netlink/outcome.ts';
 import { readLink } from '../netlink-reader.ts';
 import { describeDrift } from '../actual-state.ts';
 import { asOutcome } from '../netlink-links.ts';
@@ -71,8 +71,7 @@ export class WireguardDevices {
       if (created.status !== 'done') return created;
       const device = await readLink(client, { name: link.name });
       const control = device && this.#controlOf(device);
-      if (device === undefined || control === undefined)
-        return isOtherDevice(link.name, 'no WireGuard device');
+      if (device === undefined || control === undefined) return takenName(link.name, 'no WireGuard device');
       const outcome = await this.#configure(client, control, device, { link, privateKey });
       return outcome.status === 'done' ? this.#verify(client, link) : outcome;
     });
